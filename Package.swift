@@ -1,0 +1,70 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// One list of settings for every target of the package.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "durable-actors",
+    products: [
+        .library(name: "DurableActors", targets: ["DurableActors"]),
+        .library(name: "DurableChaos", targets: ["DurableChaos"]),
+        .executable(name: "durable", targets: ["durable"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        // L0: C. The role constructor and thin Linux shims; the system's LMDB.
+        .target(name: "CDurable"),
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+
+        // L1: pure decisions, the codec, the typed store underneath.
+        .target(name: "DurableCore", swiftSettings: settings),
+        .target(name: "CBOR", swiftSettings: settings),
+        .target(name: "DurableLMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+
+        // L2: drivers, one a concern.
+        .target(name: "DurableProcess", dependencies: ["CDurable", "DurableCore"], swiftSettings: settings),
+        .target(name: "DurableTransport", dependencies: ["CDurable"], swiftSettings: settings),
+        .target(
+            name: "DurableStore",
+            dependencies: ["DurableCore", "DurableLMDB", "CBOR"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "DurableSupervisor",
+            dependencies: ["DurableCore", "DurableLMDB", "CBOR", "DurableProcess", "DurableTransport"],
+            swiftSettings: settings
+        ),
+
+        // L3: what users import.
+        .target(
+            name: "DurableActors",
+            dependencies: [
+                "DurableCore", "CBOR", "DurableProcess", "DurableTransport", "DurableStore", "DurableSupervisor",
+            ],
+            swiftSettings: settings
+        ),
+
+        // L4: kills, seeded.
+        .target(name: "DurableChaos", dependencies: ["DurableActors", "DurableProcess"], swiftSettings: settings),
+
+        // L5: programs.
+        .executableTarget(
+            name: "durable",
+            dependencies: [
+                "DurableActors", "DurableChaos", "DurableCore", "DurableStore", "DurableSupervisor", "CBOR",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "Examples", dependencies: ["DurableActors"], swiftSettings: settings),
+
+    ]
+)

@@ -1,0 +1,167 @@
+/// Shows CBOR to people as JSON.
+///
+/// The result is always valid JSON, but what JSON lacks is shown by stand-ins, so it cannot be turned back for certain:
+///
+/// | item | shown as |
+/// |---|---|
+/// | integer of any size, bignum up to 128 bits | a number, all digits |
+/// | byte string | `{"$bytes": "0a0bff"}`, in hexadecimal |
+/// | NaN and infinities | `"NaN"`, `"Infinity"`, `"-Infinity"` |
+/// | undefined | `{"$simple": "undefined"}` |
+/// | any other tag | `{"$tag": 1, "value": …}` |
+/// | a map key that is not text | its JSON, without spaces, as text: `"5"`, `"[1,2]"` |
+/// | a key that would then occur twice in an object | with `#2`, `#3` behind it |
+///
+/// Entries are in the order of their encoded keys if the input is deterministic.
+public enum CBORDiagnostic {
+    /// The JSON for one CBOR item.
+    ///
+    /// - Parameters:
+    ///   - bytes: the item.
+    ///   - pretty: whether to break lines and indent by two spaces, or to write everything on one line.
+    ///   - limits: what the input may cost.
+    /// - Throws: `DecodingError` if the bytes are not one valid item.
+    public static func json(
+        _ bytes: [UInt8], pretty: Bool = false, limits: CBORDecoder.Limits = CBORDecoder.Limits()
+    ) throws -> String {
+        var decoder = CBORDecoder()
+        decoder.limits = limits
+        var printer = JSONPrinter(isPretty: pretty)
+        printer.print(try decoder.decode(CBORValue.self, from: bytes))
+        return printer.output
+    }
+}
+
+/// Writes one item as JSON.
+private struct JSONPrinter {
+    let isPretty: Bool
+    var output = ""
+    private var indentation = 0
+
+    init(isPretty: Bool) {
+        self.isPretty = isPretty
+    }
+
+    mutating func print(_ value: CBORValue) {
+        switch value {
+        case .unsigned(let argument): output += String(argument)
+        case .negative(let argument): output += String(-1 - Int128(argument))
+        case .bytes(let bytes): printObject([("$bytes", .text(Self.hexadecimal(bytes)))])
+        case .text(let text): print(text: text)
+        case .array(let elements): printArray(elements)
+        case .map(let entries): printObject(named(entries))
+        case .tagged(let tag, let content):
+            if let bignum = Self.bignum(tag, content) {
+                output += bignum
+            } else {
+                printObject([("$tag", .unsigned(tag)), ("value", content)])
+            }
+        case .bool(let flag): output += flag ? "true" : "false"
+        case .null: output += "null"
+        case .undefined: printObject([("$simple", .text("undefined"))])
+        case .float(let number): print(number)
+        }
+    }
+
+    private mutating func print(_ number: Double) {
+        if number.isNaN {
+            output += "\"NaN\""
+        } else if number.isInfinite {
+            output += number < 0 ? "\"-Infinity\"" : "\"Infinity\""
+        } else {
+            output += number.description
+        }
+    }
+
+    private mutating func printArray(_ elements: [CBORValue]) {
+        printList(elements, open: "[", close: "]") { printer, element in printer.print(element) }
+    }
+
+    private mutating func printObject(_ members: [(name: String, value: CBORValue)]) {
+        printList(members, open: "{", close: "}") { printer, member in
+            printer.print(text: member.name)
+            printer.output += printer.isPretty ? ": " : ":"
+            printer.print(member.value)
+        }
+    }
+
+    private mutating func printList<Element>(
+        _ elements: [Element], open: String, close: String, _ printElement: (inout JSONPrinter, Element) -> Void
+    ) {
+        output += open
+        indentation += 1
+        for (index, element) in elements.enumerated() {
+            if index > 0 { output += "," }
+            breakLine()
+            printElement(&self, element)
+        }
+        indentation -= 1
+        if !elements.isEmpty { breakLine() }
+        output += close
+    }
+
+    private mutating func breakLine() {
+        guard isPretty else { return }
+        output += "\n"
+        output += String(repeating: "  ", count: indentation)
+    }
+
+    private mutating func print(text: String) {
+        output += "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": output += "\\\""
+            case "\\": output += "\\\\"
+            case "\n": output += "\\n"
+            case "\r": output += "\\r"
+            case "\t": output += "\\t"
+            default:
+                if scalar.value < 0x20 || scalar.value == 0x7f {
+                    output += "\\u00" + Self.hexadecimal([UInt8(scalar.value)])
+                } else {
+                    output.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        output += "\""
+    }
+
+    /// Names for the entries of a map, each used once; text keys keep theirs.
+    private func named(_ entries: [CBORValue.Entry]) -> [(name: String, value: CBORValue)] {
+        var used = Set<[UInt8]>()
+        for entry in entries {
+            if case .text(let name) = entry.key { used.insert(Array(name.utf8)) }
+        }
+        return entries.map { entry in
+            if case .text(let name) = entry.key { return (name, entry.value) }
+            var printer = JSONPrinter(isPretty: false)
+            printer.print(entry.key)
+            var name = printer.output
+            var number = 2
+            while !used.insert(Array(name.utf8)).inserted {
+                name = "\(printer.output)#\(number)"
+                number += 1
+            }
+            return (name, entry.value)
+        }
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xf)]] }, as: UTF8.self)
+    }
+
+    private static func bignum(_ tag: UInt64, _ content: CBORValue) -> String? {
+        guard case .bytes(let bytes) = content else { return nil }
+        let digits = bytes.drop { $0 == 0 }
+        guard digits.count <= 16 else { return nil }
+        let magnitude = digits.reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        switch tag {
+        case TagNumber.positiveBignum: return String(magnitude)
+        case TagNumber.negativeBignum:
+            let (sum, overflow) = magnitude.addingReportingOverflow(1)
+            return overflow ? "-340282366920938463463374607431768211456" : "-\(sum)"
+        default: return nil
+        }
+    }
+}

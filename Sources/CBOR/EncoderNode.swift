@@ -1,0 +1,317 @@
+/// What all nodes of one encoding share.
+final class EncodingSession {
+    let userInfo: [CodingUserInfoKey: any Sendable]
+    let depthMax: Int
+    /// How many values may be open inside one another; values without a container of their own count too.
+    let levelMax: Int
+    /// The first misuse that was noticed where nothing can be thrown; ends the encoding when a value is closed.
+    var failure: EncodingError?
+
+    init(userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int) {
+        self.userInfo = userInfo
+        self.depthMax = depthMax
+        levelMax = depthMax * 2 + 16
+    }
+}
+
+/// The buffer that nested nodes write into one after the other.
+final class EncodingSink {
+    var writer: Writer
+    /// The level of the one node whose turn it is to write.
+    var turn = 0
+
+    init(writer: Writer) {
+        self.writer = writer
+    }
+}
+
+/// The place of one value: what its `encode(to:)` sees as the encoder.
+///
+/// Nodes write straight into the shared buffer, so only the innermost open node may write. A nested container keeps its
+/// place at the end of the buffer until its parent writes again; then it moves to a buffer of its own, and is put back
+/// in place when the parent is closed (`EncoderNode+Nested.swift`).
+final class EncoderNode: Encoder {
+    /// `nothing` can become `single`, `array` or `map`; `single` becomes `value`; all of them become `closed`.
+    enum Content {
+        case nothing, single, value, array, map, closed
+    }
+
+    let session: EncodingSession
+    var sink: EncodingSink
+    var parent: EncoderNode?
+    var key: (any CodingKey)?
+    /// The type of the value in this place, if it is known.
+    var type: (any Any.Type)?
+    /// How many open values enclose this place; -1 when it is closed.
+    var level = 0
+    /// How many arrays and maps enclose this place.
+    var depth = 0
+    var content = Content.nothing
+    /// Where the container, or the single value, begins.
+    var start = 0
+    var firstEntry = 0
+    /// Elements of an array so far.
+    var count = 0
+    /// True while all elements of an array were `UInt8`; they are then written without heads.
+    var isByteString = true
+    /// Whether keys are written as integers; found out at the first key that has an integer.
+    var hasIntegerKeys: Bool?
+    /// The nested container that is open at the end of the buffer.
+    var nested: EncoderNode?
+    /// Nested containers that moved to buffers of their own, by the place where they belong.
+    var detached: [(position: Int, node: EncoderNode)] = []
+    /// A closed child, kept to be used again.
+    private var spare: EncoderNode?
+
+    init(session: EncodingSession, sink: EncodingSink) {
+        self.session = session
+        self.sink = sink
+    }
+
+    var userInfo: [CodingUserInfoKey: Any] { session.userInfo }
+
+    var codingPath: [any CodingKey] {
+        var path: [any CodingKey] = []
+        var node: EncoderNode? = self
+        while let current = node {
+            if let key = current.key { path.append(key) }
+            node = current.parent
+        }
+        return path.reversed()
+    }
+
+    func open(type: (any Any.Type)?, parent: EncoderNode?, key: (any CodingKey)?, level: Int, depth: Int) {
+        self.type = type
+        self.parent = parent
+        self.key = key
+        self.level = level
+        self.depth = depth
+        content = .nothing
+        start = sink.writer.bytes.count
+        firstEntry = sink.writer.entries.count
+        count = 0
+        isByteString = true
+        hasIntegerKeys = nil
+        sink.turn = level
+    }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        become(.map)
+        return KeyedEncodingContainer(KeyedWriter<Key>(node: self))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer {
+        become(.array)
+        return UnkeyedWriter(node: self)
+    }
+
+    func singleValueContainer() -> any SingleValueEncodingContainer {
+        become(.single)
+        return SingleValueWriter(node: self)
+    }
+
+    /// Starts the container, or notes the misuse if this place already holds something else.
+    func become(_ wanted: Content) {
+        if content == .nothing && sink.turn == level {
+            content = wanted
+            if wanted != .single { start = sink.writer.openContainer() }
+        } else if content != wanted {
+            fail(content == .nothing ? "used while a value inside it is open" : "this place already holds something else")
+        }
+    }
+
+    /// Makes sure that this node may write at the end of the buffer.
+    @inline(__always)
+    func takeTurn() throws {
+        if sink.turn != level { try regainTurn() }
+    }
+
+    @inline(__always)
+    func beginEntry(_ key: some CodingKey) throws {
+        try takeTurn()
+        sink.writer.beginKey()
+        if let integer = key.intValue, writesIntegerKeys() {
+            sink.writer.write(integer)
+        } else {
+            sink.writer.write(key.stringValue)
+        }
+        sink.writer.beginValue()
+    }
+
+    @inline(__always)
+    func beginElement() throws {
+        try takeTurn()
+        if isByteString { leaveByteString() }
+        count += 1
+    }
+
+    @inline(__always)
+    func beginSingleValue() throws {
+        try takeTurn()
+        guard content == .single else { throw invalid("a single value container takes one value") }
+        content = .value
+    }
+
+    func appendByte(_ byte: UInt8) throws {
+        try takeTurn()
+        count += 1
+        if isByteString { sink.writer.bytes.append(byte) } else { sink.writer.write(byte) }
+    }
+
+    /// Gives the elements that were written as bare bytes their heads, because one follows that is not a `UInt8`.
+    private func leaveByteString() {
+        isByteString = false
+        guard count > 0 else { return }
+        let elements = sink.writer.bytes[(start + 1)...]
+        sink.writer.bytes.removeLast(count)
+        for element in elements { sink.writer.write(element) }
+    }
+
+    private func writesIntegerKeys() -> Bool {
+        if let hasIntegerKeys { return hasIntegerKeys }
+        let answer = (type as? any DictionaryShape.Type)?.hasIntegerKeys ?? false
+        hasIntegerKeys = answer
+        return answer
+    }
+
+    /// Writes a whole map entry; if the value throws, the map is as before.
+    func encodeEntry<Value: Encodable>(_ value: Value, forKey key: some CodingKey) throws {
+        try takeTurn()
+        let byteCount = sink.writer.bytes.count
+        let entryCount = sink.writer.entries.count
+        try beginEntry(key)
+        if sink.writer.writeDirectly(value) { return }
+        do {
+            try encodeIndirectly(value, key: key, depth: depth + 1)
+        } catch {
+            sink.writer.truncate(byteCount: byteCount, entryCount: entryCount)
+            throw error
+        }
+    }
+
+    /// Writes a whole array element; if the value throws, the array is as before.
+    func encodeElement<Value: Encodable>(_ value: Value) throws {
+        if Value.self == UInt8.self { return try appendByte(known(value, as: UInt8.self)) }
+        try beginElement()
+        if sink.writer.writeDirectly(value) { return }
+        let byteCount = sink.writer.bytes.count
+        let entryCount = sink.writer.entries.count
+        do {
+            try encodeIndirectly(value, key: IndexKey(count - 1), depth: depth + 1)
+        } catch {
+            sink.writer.truncate(byteCount: byteCount, entryCount: entryCount)
+            count -= 1
+            throw error
+        }
+    }
+
+    /// Writes a value through its `encode(to:)`.
+    ///
+    /// - Parameter depth: how many containers enclose the value.
+    func encodeIndirectly<Value: Encodable>(_ value: Value, key: (any CodingKey)?, depth: Int) throws {
+        if Value.self == CBORValue.self {
+            try sink.writer.write(known(value, as: CBORValue.self), depth: depth, limit: session.depthMax) {
+                invalid($0, key: key)
+            }
+            return
+        }
+        guard depth <= session.depthMax && level < session.levelMax else {
+            throw invalid("nested deeper than \(session.depthMax) levels", value: value, key: key)
+        }
+        var child = takeChild()
+        child.open(type: Value.self, parent: self, key: key, level: level + 1, depth: depth)
+        do {
+            try value.encode(to: child)
+            try child.close()
+        } catch {
+            child.abandon()
+            sink.turn = level
+            throw error
+        }
+        sink.turn = level
+        if isKnownUniquelyReferenced(&child) { spare = child }
+    }
+
+    private func takeChild() -> EncoderNode {
+        if let child = spare {
+            spare = nil
+            child.sink = sink
+            return child
+        }
+        return EncoderNode(session: session, sink: sink)
+    }
+
+    /// Ends the value: afterwards nothing can be written to it.
+    func close() throws {
+        if let nested {
+            try nested.close()
+            sink.turn = level
+            self.nested = nil
+        }
+        if let failure = session.failure { throw failure }
+        if (content == .map || content == .array) && depth >= session.depthMax {
+            throw invalid("nested deeper than \(session.depthMax) levels")
+        }
+        switch content {
+        case .map:
+            var values: [Int: [UInt8]] = [:]
+            for child in detached { values[child.position] = try child.node.closedBytes() }
+            _ = sink.writer.closeMap(at: start, firstEntry: firstEntry, detached: values)
+        case .array:
+            try closeArray()
+        case .nothing, .single:
+            // A type without anything to encode is an empty map.
+            sink.writer.bytes.append(MajorType.map << 5)
+        case .value, .closed:
+            break
+        }
+        abandon()
+    }
+
+    private func closeArray() throws {
+        if !detached.isEmpty {
+            var rebuilt: [UInt8] = []
+            var position = start + 1
+            for child in detached {
+                rebuilt.append(contentsOf: sink.writer.bytes[position..<child.position])
+                rebuilt.append(contentsOf: try child.node.closedBytes())
+                position = child.position
+            }
+            rebuilt.append(contentsOf: sink.writer.bytes[position...])
+            sink.writer.bytes.replaceSubrange((start + 1)..., with: rebuilt)
+        }
+        let isBytes = isByteString && count > 0
+        sink.writer.closeContainer(isBytes ? MajorType.bytes : MajorType.array, at: start, count: count)
+    }
+
+    /// Marks the value just written at `start` as a present `nil` if it is one inside an optional of the given type.
+    func markNil(inside type: (any Any.Type)?, at start: Int, depth: Int) throws {
+        guard sink.writer.bytes.last == InitialByte.null,
+            let count = NilMarker.count(sink.writer.bytes, at: start),
+            start + count * NilMarker.bytes.count + 1 == sink.writer.bytes.count, isNestedOptional(type)
+        else { return }
+        guard depth + count < session.depthMax else { throw invalid("nested deeper than \(session.depthMax) levels") }
+        sink.writer.bytes.insert(contentsOf: NilMarker.bytes, at: start)
+    }
+
+    /// Ends the value without finishing it and lets go of the other nodes.
+    func abandon() {
+        content = .closed
+        level = -1
+        nested?.abandon()
+        nested = nil
+        if !detached.isEmpty { detached = [] }
+        parent = nil
+        key = nil
+    }
+
+    func invalid(_ message: String, value: Any? = nil, key: (any CodingKey)? = nil) -> EncodingError {
+        let path = codingPath + (key.map { [$0] } ?? [])
+        let context = EncodingError.Context(codingPath: path, debugDescription: message)
+        return EncodingError.invalidValue(value ?? self.type as Any, context)
+    }
+
+    func fail(_ message: String) {
+        if session.failure == nil { session.failure = invalid(message) }
+    }
+}

@@ -1,0 +1,12 @@
+#ifndef DURABLE_CDURABLE_H
+#define DURABLE_CDURABLE_H
+
+#include "page.h"
+#include "process.h"
+#include "role.h"
+
+#if __has_include("io.h")
+#include "io.h"
+#endif
+
+#endif

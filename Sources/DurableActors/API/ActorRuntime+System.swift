@@ -1,0 +1,62 @@
+public import Distributed
+internal import DurableCore
+
+/// What Swift's distributed actors ask of their system.
+extension ActorRuntime {
+    /// Never a local instance: also an actor of this process is called through its mailbox, which checkpoints.
+    public func resolve<Act: DistributedActor>(id: ActorID, as type: Act.Type) throws -> Act?
+    where Act.ID == ActorID { nil }
+
+    /// The identity of an actor that is being constructed.
+    public func assignID<Act: DistributedActor>(_ type: Act.Type) -> ActorID where Act.ID == ActorID {
+        guard case .worker(let host) = membership, host.isConstructing(type) else {
+            preconditionFailure("\(type) was constructed directly; a durable actor is made with `spawn`")
+        }
+        return host.actor
+    }
+
+    /// Nothing to do: the worker's host holds its actor.
+    public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {}
+
+    /// Nothing to do: the supervisor ends actors.
+    public func resignID(_ id: ActorID) {}
+
+    /// Starts a call.
+    public func makeInvocationEncoder() -> CallEncoder { CallEncoder() }
+
+    /// Calls a method that returns a value.
+    public func remoteCall<Act, Err, Res>(
+        on actor: Act,
+        target: RemoteCallTarget,
+        invocation: inout CallEncoder,
+        throwing: Err.Type,
+        returning: Res.Type
+    ) async throws -> Res
+    where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
+        let outcome = try await call(actor.id, target, invocation)
+        return try CallResult.value(Res.self, of: outcome, decoder)
+    }
+
+    /// Calls a method that returns nothing.
+    public func remoteCallVoid<Act, Err>(
+        on actor: Act,
+        target: RemoteCallTarget,
+        invocation: inout CallEncoder,
+        throwing: Err.Type
+    ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
+        try CallResult.check(await call(actor.id, target, invocation), decoder)
+    }
+
+    private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome {
+        if case .worker(let host) = membership {
+            // What finished turns changed must not be seen outside before it is durable.
+            await host.flushFinishedTurns()
+        }
+        return try await calls.call(
+            actor,
+            method: target.identifier,
+            genericSubstitutions: encoder.genericSubstitutions,
+            arguments: encoder.arguments
+        )
+    }
+}

@@ -1,0 +1,212 @@
+internal import CBOR
+public import Distributed
+internal import DurableCore
+internal import DurableProcess
+internal import DurableSupervisor
+internal import DurableTransport
+internal import Synchronization
+
+/// A runtime of durable actors in one data directory: this process's membership in it.
+///
+/// A program starts one with ``start(directory:configuration:)``, or joins the one that serves the directory already.
+/// The supervisor and the workers are processes of their own that run this program's executable.
+public final class ActorRuntime: DistributedActorSystem, Sendable {
+    /// What names an actor.
+    public typealias ActorID = DurableCore.ActorID
+    /// What collects a call's arguments.
+    public typealias InvocationEncoder = CallEncoder
+    /// What hands them to the method.
+    public typealias InvocationDecoder = CallDecoder
+    /// What keeps how the method ended.
+    public typealias ResultHandler = CallResultHandler
+    /// What arguments and results must be.
+    public typealias SerializationRequirement = any Codable
+
+    /// What this process is in the runtime.
+    enum Membership: Sendable {
+        case driver(DriverID)
+        case worker(WorkerHost)
+    }
+
+    let loop: EventLoop
+    let link: SupervisorLink
+    let calls: CallClient
+    let layout: RuntimeLayout
+    let membership: Membership
+    let executable: String
+    let isStopped = Mutex(false)
+
+    init(
+        loop: EventLoop,
+        link: SupervisorLink,
+        layout: RuntimeLayout,
+        membership: Membership,
+        executable: String
+    ) {
+        self.loop = loop
+        self.link = link
+        self.layout = layout
+        self.membership = membership
+        self.executable = executable
+        calls = CallClient(loop: loop, link: link, layout: layout)
+    }
+
+    /// The directory that holds the registry and all state.
+    public var directory: String { layout.directory }
+
+    /// Decodes arguments and results; actor handles in them belong to this runtime.
+    var decoder: CBORDecoder {
+        var decoder = CBORDecoder()
+        decoder.userInfo[.actorSystemKey] = self
+        return decoder
+    }
+
+    /// The executor of the actors that this process hosts.
+    var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+}
+
+extension ActorRuntime {
+    /// Creates an actor. Returns when its record is durable; its constructor runs meanwhile, and calls wait for it.
+    ///
+    /// The actor ends with this process or actor, and its state with it, unless the options make it detached.
+    /// - Parameters:
+    ///   - type: The actor's type.
+    ///   - arguments: What its constructor gets, at the start of each life.
+    ///   - options: How it lives.
+    /// - Returns: A handle; it is `Codable` and can be passed to other actors.
+    /// - Throws: ``ActorError`` with `invalidArgument`, `nameTaken`, or one of the storage's and the supervisor's codes.
+    public func spawn<Act: DurableActor>(
+        _ type: Act.Type,
+        _ arguments: Act.Arguments,
+        options: ActorOptions = .default
+    ) async throws -> Act {
+        try await create(type, arguments, options, getsExisting: false)
+    }
+
+    /// Creates an actor whose constructor needs no arguments.
+    public func spawn<Act: DurableActor>(
+        _ type: Act.Type,
+        options: ActorOptions = .default
+    ) async throws -> Act where Act.Arguments == NoArguments {
+        try await create(type, NoArguments(), options, getsExisting: false)
+    }
+
+    /// Finds the actor of this name, or creates it: the way to use a stateful service. However many ask at once, there
+    /// is one actor. Arguments and options count only when it is created. Ray: `get_if_exists`.
+    /// - Parameters:
+    ///   - type: The actor's type.
+    ///   - name: Its name; 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
+    ///   - namespace: The name's scope.
+    ///   - arguments: What its constructor gets, at the start of each life.
+    ///   - options: How it lives; name and lifetime are set here: the actor is detached.
+    public func getOrCreate<Act: DurableActor>(
+        _ type: Act.Type,
+        name: String,
+        namespace: String = "default",
+        _ arguments: Act.Arguments,
+        options: ActorOptions = .resilient
+    ) async throws -> Act {
+        let detached = options.detached(name: name, namespace: namespace)
+        return try await create(type, arguments, detached, getsExisting: true)
+    }
+
+    /// Finds or creates an actor whose constructor needs no arguments.
+    public func getOrCreate<Act: DurableActor>(
+        _ type: Act.Type,
+        name: String,
+        namespace: String = "default",
+        options: ActorOptions = .resilient
+    ) async throws -> Act where Act.Arguments == NoArguments {
+        try await getOrCreate(type, name: name, namespace: namespace, NoArguments(), options: options)
+    }
+
+    /// Finds the living actor of this name. A detached one that does not run yet is started.
+    /// - Throws: ``ActorError`` with `notFound`, or `invalidArgument` when it is of another type.
+    public func getActor<Act: DurableActor>(
+        _ type: Act.Type,
+        name: String,
+        namespace: String = "default"
+    ) async throws -> Act {
+        try ActorOptions.validate(name, as: "name")
+        try ActorOptions.validate(namespace, as: "namespace")
+        let location = try await location(.lookup(name: name, namespace: namespace, executable: executable))
+        return try handle(type, location)
+    }
+
+    /// Ends an actor. Returns when its process is gone.
+    /// - Parameters:
+    ///   - actor: Any handle to it. Killing a dead actor is no error.
+    ///   - noRestart: Whether it ends for good, with its state, and its name is free. Otherwise only this life ends,
+    ///     which counts as a restart. Ray: `ray.kill`, with the same default.
+    public func kill(_ actor: some DurableActor, noRestart: Bool = true) async throws {
+        _ = try await ask(.kill(actor.id, noRestart: noRestart))
+    }
+
+    /// All living actors of the runtime, of every driver.
+    public func actors() async throws -> [ActorSummary] {
+        guard case .actors(let list) = try await ask(.list) else {
+            throw ActorError(.internalError, "the supervisor gave an answer of another kind")
+        }
+        return list
+    }
+
+    private func create<Act: DurableActor>(
+        _ type: Act.Type,
+        _ arguments: Act.Arguments,
+        _ options: ActorOptions,
+        getsExisting: Bool
+    ) async throws -> Act {
+        try options.validate()
+        guard let typeName = _mangledTypeName(type), _typeByName(typeName) != nil else {
+            let message = "the type \(type) cannot be found by name in a worker; declare it outside of functions"
+            throw ActorError(.invalidArgument, message)
+        }
+        let encoded: [UInt8]
+        do {
+            encoded = try CBOREncoder().encode(arguments)
+        } catch {
+            throw ActorError(.serialization, "the arguments of \(type) cannot be encoded", cause: "\(error)")
+        }
+        var generator = SystemRandomNumberGenerator()
+        let request = CreateRequest(
+            id: ActorID(random: &generator),
+            typeName: typeName,
+            typeDescription: String(describing: type),
+            arguments: encoded,
+            options: options,
+            owner: owner,
+            executable: executable,
+            getsExisting: getsExisting
+        )
+        return try handle(type, await location(.create(request)))
+    }
+
+    private var owner: Owner {
+        switch membership {
+        case .driver(let id): .driver(id)
+        case .worker(let host): .actor(host.actor)
+        }
+    }
+
+    private func handle<Act: DurableActor>(_ type: Act.Type, _ location: ActorLocation) throws -> Act {
+        guard location.typeName == _mangledTypeName(type) else {
+            let message = "the actor is a \(location.typeDescription), not a \(type)"
+            throw ActorError(.invalidArgument, message, actor: location.id)
+        }
+        calls.channel(to: location.id).located(location)
+        return try Act.resolve(id: location.id, using: self)
+    }
+
+    private func location(_ request: SupervisorRequest) async throws -> ActorLocation {
+        guard case .location(let location) = try await ask(request) else {
+            throw ActorError(.internalError, "the supervisor gave an answer of another kind")
+        }
+        return location
+    }
+
+    func ask(_ request: SupervisorRequest) async throws -> SupervisorResponse {
+        let response = try await link.request(request)
+        if case .failed(let error) = response { throw error }
+        return response
+    }
+}

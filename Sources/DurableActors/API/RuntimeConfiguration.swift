@@ -1,0 +1,26 @@
+internal import DurableCore
+
+/// How a runtime works, beyond what each actor's options say.
+public struct RuntimeConfiguration: Sendable {
+    /// How many initialised processes wait to become the next life of an actor. More make several crashes at once
+    /// recover faster, and cost some memory each.
+    public var warmSpares: Int = Limits.sparesPerExecutable
+
+    /// How long workers go on serving without a supervisor before they end themselves.
+    public var gracePeriod: Duration = Limits.gracePeriod
+
+    /// Faults to inject, for tests of the framework.
+    package var faults: [FaultSpecification] = []
+
+    /// The defaults.
+    public init() {}
+
+    func validate() throws(ActorError) {
+        guard (0...64).contains(warmSpares) else {
+            throw ActorError(.invalidArgument, "warmSpares is \(warmSpares); allowed are 0 to 64")
+        }
+        guard gracePeriod >= .zero, gracePeriod <= .seconds(3600) else {
+            throw ActorError(.invalidArgument, "gracePeriod is \(gracePeriod); allowed are 0 to 3600 seconds")
+        }
+    }
+}

@@ -1,0 +1,200 @@
+internal import DurableCore
+internal import DurableTransport
+internal import Synchronization
+
+/// Carries this process's calls to one actor: performs what `CallerChannel` decides.
+final class ActorChannel: Sendable {
+    /// A call on its way, and who waits for it.
+    struct Submission: Sendable {
+        var method: String
+        var genericSubstitutions: [String]
+        var arguments: [[UInt8]]
+        var retries: RepeatLimit
+        var waiter: CallWaiter
+    }
+
+    private struct State {
+        var channel: CallerChannel
+        var order = SubmissionOrder<Submission>()
+        var waiters: [UInt64: CallWaiter] = [:]
+        var connection: Connection?
+        var location: ActorLocation?
+    }
+
+    private let actor: ActorID
+    private let calls: CallClient
+    private let state: Mutex<State>
+
+    init(actor: ActorID, session: SessionID, calls: CallClient) {
+        self.actor = actor
+        self.calls = calls
+        state = Mutex(State(channel: CallerChannel(actor: actor, session: session)))
+    }
+
+    /// Where the actor is, once somebody has said so.
+    var location: ActorLocation? { state.withLock { $0.location } }
+
+    func located(_ location: ActorLocation) {
+        state.withLock { $0.location = location }
+    }
+
+    /// Draws the next place in the order of calls.
+    func draw() -> SubmissionOrder<Submission>.Ticket { state.withLock { $0.order.draw() } }
+
+    /// The ticket's call is there; it is sent when those before it are.
+    func fill(_ ticket: SubmissionOrder<Submission>.Ticket, with submission: Submission) {
+        update { state in
+            Self.submit(state.order.fill(ticket, with: submission), &state)
+        }
+    }
+
+    /// The ticket's holder makes no call.
+    func release(_ ticket: SubmissionOrder<Submission>.Ticket) {
+        update { state in
+            Self.submit(state.order.release(ticket), &state)
+        }
+    }
+
+    /// The caller was cancelled and does not wait any more.
+    func abandon(_ waiter: CallWaiter) {
+        state.withLock { state in
+            guard let sequence = waiter.sequence else { return }
+            state.waiters[sequence] = nil
+            state.channel.abandon(sequence)
+        }
+        waiter.resume(throwing: CancellationError())
+    }
+
+    /// Fails every call: the runtime stops.
+    func stop(_ error: ActorError) {
+        update { $0.channel.stop(error) }
+    }
+
+    private static func submit(_ submissions: [Submission], _ state: inout State) -> [CallerChannel.Action] {
+        var actions: [CallerChannel.Action] = []
+        for submission in submissions {
+            let (sequence, next) = state.channel.submit(
+                method: submission.method,
+                genericSubstitutions: submission.genericSubstitutions,
+                arguments: submission.arguments,
+                retries: submission.retries
+            )
+            guard submission.waiter.assign(sequence) else {
+                // Cancelled before it was sent: it holds no place.
+                state.channel.abandon(sequence)
+                actions += next.filter { if case .send = $0 { false } else { true } }
+                continue
+            }
+            state.waiters[sequence] = submission.waiter
+            actions += next
+        }
+        return actions
+    }
+
+    /// Lets the machine decide under the lock. Frames leave under it as well, because their order is the order of
+    /// calls and sending never blocks; everything else is done after.
+    private func update(_ decide: (inout State) -> [CallerChannel.Action]) {
+        let (later, finished) = state.withLock { state in
+            var later: [CallerChannel.Action] = []
+            var finished: [(CallWaiter, Result<CallOutcome, any Error>)] = []
+            for action in decide(&state) {
+                switch action {
+                case .connect:
+                    connect(&state)
+                case .disconnect:
+                    state.connection?.close()
+                    state.connection = nil
+                case .send(let frame):
+                    // A connection that cannot take the frame is closing; the frame is sent again on the next.
+                    _ = state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
+                case .resolve(let sequence, let outcome):
+                    if let waiter = state.waiters.removeValue(forKey: sequence) {
+                        finished.append((waiter, .success(outcome)))
+                    }
+                case .fail(let sequence, let error):
+                    if let waiter = state.waiters.removeValue(forKey: sequence) {
+                        finished.append((waiter, .failure(error)))
+                    }
+                case .connectLater, .askSupervisor:
+                    later.append(action)
+                }
+            }
+            return (later, finished)
+        }
+        for (waiter, result) in finished { waiter.resume(with: result) }
+        for action in later { perform(action) }
+    }
+
+    private func perform(_ action: CallerChannel.Action) {
+        switch action {
+        case .connectLater:
+            calls.loop.schedule(after: .milliseconds(2)) { [self] in
+                update { state in
+                    if !state.channel.isDead { connect(&state) }
+                    return []
+                }
+            }
+        case .askSupervisor(let lost):
+            // Ends with the answer; the link answers every request, with an error at the latest when it stops.
+            Task(executorPreference: calls.loop) { [self] in
+                let status = await calls.status(of: actor, lost: lost)
+                update { state in
+                    switch status {
+                    case .success(let status): state.channel.verdict(status)
+                    case .failure(let error): state.channel.stop(error)
+                    }
+                }
+            }
+        case .connect, .disconnect, .send, .resolve, .fail:
+            break
+        }
+    }
+
+    private func connect(_ state: inout State) {
+        guard state.connection == nil, let location = state.location else { return }
+        state.connection = Connection.connect(
+            path: calls.socket(of: location.shard),
+            on: calls.loop,
+            hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
+            limits: FrameLimits(),
+            handler: ConnectionHandler(
+                opened: { [self] in opened($0) },
+                received: { [self] connection, frame, _ in received(frame, on: connection) },
+                closed: { [self] connection, _ in closed(connection) }
+            )
+        )
+    }
+
+    private func opened(_ connection: Connection) {
+        guard let hello = connection.peerHello, let greeting = try? HostGreeting(decoding: hello.info),
+            greeting.actor == actor
+        else {
+            connection.fail(TransportError(.protocolViolation, "the worker does not host \(actor)"))
+            return
+        }
+        update { state in
+            guard state.connection === connection else { return [] }
+            return state.channel.opened(incarnation: greeting.incarnation, epoch: greeting.epoch)
+        }
+    }
+
+    private func received(_ frame: Frame, on connection: Connection) {
+        guard frame.kind == FrameKind.reply, let reply = try? ReplyFrame(decoding: frame.payload) else {
+            connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
+            return
+        }
+        update { state in
+            // What a replaced connection still delivers is not listened to.
+            guard state.connection === connection, reply.actor == actor else { return [] }
+            return state.channel.replied(reply)
+        }
+    }
+
+    private func closed(_ connection: Connection) {
+        update { state in
+            guard state.connection === connection else { return [] }
+            state.connection = nil
+            return state.channel.closed()
+        }
+    }
+}

@@ -1,0 +1,115 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableProcess
+internal import DurableSupervisor
+internal import DurableTransport
+internal import Synchronization
+
+/// The calling side of a runtime, in drivers and workers alike: a channel for each actor that is called.
+final class CallClient: Sendable {
+    let loop: EventLoop
+    private let link: SupervisorLink
+    private let layout: RuntimeLayout
+    private let session: SessionID
+    private let channels = Mutex<[ActorID: ActorChannel]>([:])
+    private let stopped = Mutex<ActorError?>(nil)
+
+    init(loop: EventLoop, link: SupervisorLink, layout: RuntimeLayout) {
+        self.loop = loop
+        self.link = link
+        self.layout = layout
+        var generator = SystemRandomNumberGenerator()
+        session = SessionID(random: &generator)
+    }
+
+    /// The channel to an actor; the same one for all handles of this process.
+    func channel(to actor: ActorID) -> ActorChannel {
+        channels.withLock { channels in
+            if let known = channels[actor] { return known }
+            let channel = ActorChannel(actor: actor, session: session, calls: self)
+            channels[actor] = channel
+            return channel
+        }
+    }
+
+    /// Draws the next place in the order of calls to an actor.
+    func ticket(for actor: ActorID) -> SubmissionTicket {
+        let channel = channel(to: actor)
+        return SubmissionTicket(channel: channel, number: channel.draw())
+    }
+
+    /// Makes a call and waits for its outcome.
+    func call(
+        _ actor: ActorID,
+        method: String,
+        genericSubstitutions: [String],
+        arguments: [[UInt8]]
+    ) async throws -> CallOutcome {
+        let channel = channel(to: actor)
+        let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
+        let location: ActorLocation
+        do {
+            if let error = stopped.withLock({ $0 }) { throw error }
+            let bytes = arguments.reduce(method.utf8.count + 256) { $0 + $1.count + 4 }
+            guard bytes < Limits.frameBytesMax else {
+                let message = "the arguments have \(bytes) bytes; a call may have \(Limits.frameBytesMax)"
+                throw ActorError(.limitExceeded, message, actor: actor)
+            }
+            location = try await locate(actor, channel)
+        } catch {
+            channel.release(ticket)
+            throw error
+        }
+        let waiter = CallWaiter()
+        return try await withTaskCancellationHandler {
+            try await waiter.wait {
+                let submission = ActorChannel.Submission(
+                    method: method,
+                    genericSubstitutions: genericSubstitutions,
+                    arguments: arguments,
+                    retries: location.options.maxTaskRetries,
+                    waiter: waiter
+                )
+                channel.fill(ticket, with: submission)
+            }
+        } onCancel: {
+            channel.abandon(waiter)
+        }
+    }
+
+    /// What became of an actor, by the supervisor's word.
+    func status(of actor: ActorID, lost: Incarnation?) async -> Result<ActorStatus, ActorError> {
+        do {
+            switch try await link.request(.locate(actor, lost: lost)) {
+            case .status(let status): return .success(status)
+            case .failed(let error): return .failure(error)
+            default: return .failure(ActorError(.internalError, "the supervisor gave an answer of another kind"))
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Fails everything that is still open.
+    func stop(_ error: ActorError) {
+        stopped.withLock { $0 = error }
+        let open = channels.withLock { Array($0.values) }
+        for channel in open { channel.stop(error) }
+    }
+
+    func socket(of shard: ShardNumber) -> String { layout.shardSocket(shard) }
+
+    /// A handle that came from elsewhere knows only the actor's id: the supervisor knows the rest.
+    private func locate(_ actor: ActorID, _ channel: ActorChannel) async throws -> ActorLocation {
+        if let known = channel.location { return known }
+        switch try await status(of: actor, lost: nil).get() {
+        case .alive(let location, _), .restarting(let location):
+            channel.located(location)
+            return location
+        case .dead(let cause, let type, let restarts):
+            throw CallerChannel.diedError(actor: actor, type: type, cause: cause, restarts: restarts)
+        case .unknown:
+            throw ActorError(.died, "no actor with this id is known to the runtime", actor: actor)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+internal import DurableCore
+internal import Synchronization
+
+/// One caller that waits for the outcome of one call; resumed once, by whatever comes first.
+final class CallWaiter: Sendable {
+    private struct State {
+        var continuation: CheckedContinuation<CallOutcome, any Error>?
+        var result: Result<CallOutcome, any Error>?
+        var sequence: UInt64?
+    }
+
+    private let state = Mutex(State())
+
+    /// The call's number, once it has one.
+    var sequence: UInt64? { state.withLock { $0.sequence } }
+
+    /// Gives the call its number. False when the caller was cancelled before.
+    func assign(_ sequence: UInt64) -> Bool {
+        state.withLock { state in
+            state.sequence = sequence
+            return state.result == nil
+        }
+    }
+
+    /// Waits; `body` sets things in motion.
+    func wait(_ body: () -> Void) async throws -> CallOutcome {
+        try await withCheckedThrowingContinuation { continuation in
+            let early: Result<CallOutcome, any Error>? = state.withLock { state in
+                if state.result == nil { state.continuation = continuation }
+                return state.result
+            }
+            if let early { continuation.resume(with: early) }
+            body()
+        }
+    }
+
+    func resume(throwing error: any Error) { resume(with: .failure(error)) }
+
+    func resume(with result: Result<CallOutcome, any Error>) {
+        let continuation = state.withLock { state in
+            guard state.result == nil else { return nil as CheckedContinuation<CallOutcome, any Error>? }
+            state.result = result
+            return state.continuation.take()
+        }
+        continuation?.resume(with: result)
+    }
+}

@@ -1,0 +1,47 @@
+internal import CBOR
+internal import DurableCore
+public import Distributed
+
+/// Hands a call's arguments to the method that runs it. Used by Swift's distributed methods.
+public struct CallDecoder: DistributedTargetInvocationDecoder {
+    /// What arguments and results must be.
+    public typealias SerializationRequirement = any Codable
+
+    private let frame: CallFrame
+    private let runtime: ActorRuntime
+    private var next = 0
+
+    init(_ frame: CallFrame, runtime: ActorRuntime) {
+        self.frame = frame
+        self.runtime = runtime
+    }
+
+    /// The types that a generic method was called with.
+    public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] {
+        guard frame.genericSubstitutions.isEmpty else {
+            // A type is looked up by name only on the supervisor's word, never on a caller's.
+            throw ActorError(.unknownMethod, "generic methods cannot be called in another process")
+        }
+        return []
+    }
+
+    /// The next argument.
+    public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
+        guard next < frame.arguments.count else {
+            throw ActorError(.serialization, "the call has \(frame.arguments.count) arguments, the method wants more")
+        }
+        defer { next += 1 }
+        do {
+            return try runtime.decoder.decode(Argument.self, from: frame.arguments[next])
+        } catch {
+            let message = "argument \(next + 1) cannot be read as \(Argument.self)"
+            throw ActorError(.serialization, message, cause: "\(error)")
+        }
+    }
+
+    /// Not needed: errors carry their type when they travel.
+    public mutating func decodeErrorType() throws -> (any Any.Type)? { nil }
+
+    /// Not needed: the method knows what it returns.
+    public mutating func decodeReturnType() throws -> (any Any.Type)? { nil }
+}

@@ -1,0 +1,39 @@
+internal import CBOR
+internal import DurableCore
+public import Distributed
+
+/// Collects a call's arguments, each as CBOR. Used by Swift's distributed methods.
+public struct CallEncoder: DistributedTargetInvocationEncoder {
+    /// What arguments and results must be.
+    public typealias SerializationRequirement = any Codable
+
+    var arguments: [[UInt8]] = []
+    var genericSubstitutions: [String] = []
+
+    /// Notes a type that a generic method needs.
+    public mutating func recordGenericSubstitution<Type>(_ type: Type.Type) throws {
+        guard let name = _mangledTypeName(type) else {
+            throw ActorError(.serialization, "the type \(type) has no name that another process could find it by")
+        }
+        genericSubstitutions.append(name)
+    }
+
+    /// Encodes an argument.
+    public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
+        do {
+            arguments.append(try CBOREncoder().encode(argument.value))
+        } catch {
+            let message = "the argument \"\(argument.name)\" cannot be encoded"
+            throw ActorError(.serialization, message, cause: "\(error)")
+        }
+    }
+
+    /// Does nothing: errors carry their type when they travel.
+    public mutating func recordErrorType<Failure: Error>(_ type: Failure.Type) throws {}
+
+    /// Does nothing: the caller knows what it expects.
+    public mutating func recordReturnType<Value: Codable>(_ type: Value.Type) throws {}
+
+    /// Does nothing.
+    public mutating func doneRecording() throws {}
+}

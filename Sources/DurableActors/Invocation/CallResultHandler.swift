@@ -1,0 +1,106 @@
+internal import CBOR
+internal import DurableCore
+public import Distributed
+internal import Synchronization
+
+/// Keeps how a method ended. Used by Swift's distributed methods.
+public final class CallResultHandler: DistributedTargetInvocationResultHandler {
+    /// What arguments and results must be.
+    public typealias SerializationRequirement = any Codable
+
+    private let result = Mutex<CallOutcome?>(nil)
+
+    var outcome: CallOutcome? { result.withLock { $0 } }
+
+    /// The method returned a value.
+    public func onReturn<Success: Codable>(value: Success) async throws {
+        do {
+            let bytes = try CBOREncoder().encode(value)
+            result.withLock { $0 = .returned(bytes) }
+        } catch {
+            let failure = ActorError(.serialization, "the result cannot be encoded as \(Success.self)", cause: "\(error)")
+            result.withLock { $0 = .failed(failure) }
+        }
+    }
+
+    /// The method returned nothing.
+    public func onReturnVoid() async throws {
+        result.withLock { $0 = .returned([]) }
+    }
+
+    /// The method threw.
+    public func onThrow<Failure: Error>(error: Failure) async throws {
+        result.withLock { $0 = CallOutcome(throwing: error) }
+    }
+}
+
+extension CallOutcome {
+    /// One of the framework's errors.
+    static func failed(_ error: ActorError) -> CallOutcome {
+        // Strings and numbers only: the encoding cannot fail.
+        .failed((try? CBOREncoder().encode(error)) ?? [])
+    }
+
+    /// An error that user code threw: as itself when it is `Codable`, as its text otherwise.
+    init(throwing error: any Error) {
+        if let error = error as? ActorError {
+            self = .failed(error)
+        } else if let value = error as? any Error & Codable, let name = _mangledTypeName(type(of: value)),
+            let bytes = try? CBOREncoder().encode(value)
+        {
+            self = .threw(typeName: name, value: bytes)
+        } else {
+            self = .failed(ActorError(.userError, "\(type(of: error)): \(error)"))
+        }
+    }
+}
+
+/// Turns outcomes back into what the caller gets.
+enum CallResult {
+    /// The result, or the error that the method threw.
+    static func value<Value: Codable>(_ type: Value.Type, of outcome: CallOutcome, _ decoder: CBORDecoder) throws -> Value {
+        switch outcome {
+        case .returned(let bytes):
+            do {
+                return try decoder.decode(Value.self, from: bytes)
+            } catch {
+                throw ActorError(.serialization, "the result cannot be read as \(Value.self)", cause: "\(error)")
+            }
+        case .threw, .failed:
+            throw failure(outcome, decoder)
+        }
+    }
+
+    /// Throws what the method threw, if it did.
+    static func check(_ outcome: CallOutcome, _ decoder: CBORDecoder) throws {
+        if case .returned = outcome { return }
+        throw failure(outcome, decoder)
+    }
+
+    private static func failure(_ outcome: CallOutcome, _ decoder: CBORDecoder) -> any Error {
+        switch outcome {
+        case .returned:
+            return ActorError(.internalError, "a call returned and failed")
+        case .failed(let bytes):
+            return (try? decoder.decode(ActorError.self, from: bytes))
+                ?? ActorError(.serialization, "the worker's error cannot be read")
+        case .threw(let name, let bytes):
+            // Only a type that is an error and `Codable` is ever made from a name that a worker sent.
+            guard let type = _typeByName(name) as? any (Error & Codable).Type,
+                let error = try? decode(type, bytes, decoder)
+            else {
+                let text = (try? CBORDiagnostic.json(bytes, pretty: false)) ?? ""
+                return ActorError(.userError, "the method threw an error of type \(name)", cause: text)
+            }
+            return error
+        }
+    }
+
+    private static func decode<Failure: Error & Codable>(
+        _ type: Failure.Type,
+        _ bytes: [UInt8],
+        _ decoder: CBORDecoder
+    ) throws -> Failure {
+        try decoder.decode(type, from: bytes)
+    }
+}

@@ -1,0 +1,23 @@
+internal import DurableCore
+
+/// Which methods a caller may name: the distributed methods of the hosted type, and no others.
+///
+/// Swift finds a method by its mangled name alone, whatever actor it is then run on. So the name must be one that the
+/// actor's own type declares: it starts with the type's mangled name.
+struct MethodCheck {
+    private let prefix: String
+    private var known: Set<String> = []
+
+    init(typeName: String) { prefix = "$s\(typeName)" }
+
+    /// Throws when the method is not one of the type's.
+    mutating func check(_ method: String, of type: String, actor: ActorID) throws(ActorError) {
+        guard !known.contains(method) else { return }
+        // Distributed thunks end in "TE"; what lies between names the method.
+        guard method.hasPrefix(prefix), method.hasSuffix("TE"), method.utf8.count > prefix.utf8.count + 2 else {
+            let message = "\(type) has no distributed method \(method)"
+            throw ActorError(.unknownMethod, message, actor: actor)
+        }
+        if known.count < 1024 { known.insert(method) }
+    }
+}

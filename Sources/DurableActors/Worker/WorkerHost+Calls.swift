@@ -1,0 +1,154 @@
+internal import CBOR
+internal import Distributed
+internal import DurableCore
+internal import DurableStore
+internal import DurableTransport
+
+/// Arrival, deduplication and turns.
+extension WorkerHost {
+    /// A frame arrived from a caller.
+    func received(_ frame: Frame, on connection: Connection) {
+        assertOnLoop()
+        guard frame.kind == FrameKind.call, let call = try? CallFrame(decoding: frame.payload) else {
+            connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
+            return
+        }
+        let inbound = InboundCall(call, from: connection)
+        guard call.actor == actor else {
+            refuse(inbound, ActorError(.died, "this worker does not host the actor", actor: call.actor))
+            return
+        }
+        if let first = open[call.id] {
+            // Sent again while the first attempt still runs: both get its outcome.
+            guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call.id)) }
+            if !first.connections.contains(where: { $0 === connection }) { first.connections.append(connection) }
+            return
+        }
+        do {
+            if let known = try recorded(inbound) {
+                guard known.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call.id)) }
+                open[call.id] = inbound
+                gate.hold(nil, reply: HeldReply(call: inbound, outcome: known.outcome))
+                return
+            }
+        } catch {
+            refuse(inbound, error.callerError(for: actor))
+            return
+        }
+        open[call.id] = inbound
+        if let next = mailbox.arrived(inbound) { begin(next) }
+    }
+
+    /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.
+    func begin(_ call: InboundCall) {
+        let generation = generation
+        // Ends with the turn; nobody waits for a turn but its caller.
+        Task(executorPreference: loop) { [self] in
+            let outcome = await run(call.frame)
+            assertOnLoop()
+            finish(call, outcome, generation)
+        }
+    }
+
+    /// The completion record of a call that may have been made before.
+    private func recorded(_ call: InboundCall) throws(StoreError) -> Completion? {
+        guard let store else { return nil }
+        let id = call.frame.id
+        let highest: UInt64
+        if let known = completed[id.session] {
+            highest = known
+        } else {
+            highest = try store.highestCompleted(actor, id.session)
+            completed[id.session] = highest
+        }
+        return id.sequence <= highest ? try store.completion(of: id, for: actor) : nil
+    }
+
+    private func run(_ frame: CallFrame) async -> CallOutcome {
+        do throws(ActorError) {
+            try methods.check(frame.method, of: assignment.record.typeDescription, actor: actor)
+        } catch {
+            return .failed(error)
+        }
+        guard let runtime, let activation else {
+            return .failed(ActorError(.storageFailed, "the actor's state could not be read again yet", actor: actor))
+        }
+        return await execute(frame, on: activation.instance, runtime)
+    }
+
+    private func execute<Act: DurableActor>(
+        _ frame: CallFrame,
+        on instance: Act,
+        _ runtime: ActorRuntime
+    ) async -> CallOutcome {
+        let handler = CallResultHandler()
+        var decoder = CallDecoder(frame, runtime: runtime)
+        do {
+            try await runtime.executeDistributedTarget(
+                on: instance,
+                target: RemoteCallTarget(frame.method),
+                invocationDecoder: &decoder,
+                handler: handler
+            )
+        } catch let error as ActorError {
+            return .failed(error)
+        } catch {
+            let message = "the call cannot be run; caller and worker may be of different versions"
+            return .failed(ActorError(.unknownMethod, message, actor: actor, cause: "\(error)"))
+        }
+        return handler.outcome ?? .failed(ActorError(.internalError, "the method ended without an outcome", actor: actor))
+    }
+
+    private func finish(_ call: InboundCall, _ outcome: CallOutcome, _ generation: Int) {
+        if generation == self.generation, let activation {
+            gate.hold(writeSet(of: call, outcome, activation), reply: HeldReply(call: call, outcome: outcome))
+        } else {
+            // What this turn changed went with the activation that was dropped under it.
+            let message = "the state was dropped because an earlier change could not be stored; nothing was changed"
+            refuse(call, ActorError(.storageFailed, message, actor: actor))
+        }
+        if gate.count >= Limits.commitGroupCallsMax { flush() }
+        guard generation == self.generation else { return }
+        if let next = mailbox.finished() { begin(next) }
+    }
+
+    private func writeSet(of call: InboundCall, _ outcome: CallOutcome, _ activation: Activation) -> WriteSet? {
+        let fields: [WriteSet.Field]
+        do {
+            fields = try activation.takeChanges()
+        } catch {
+            // State that cannot be stored must not stay in memory either.
+            WorkerMain.fail("a checkpointed property of \(assignment.record.typeDescription) cannot be encoded: \(error)")
+        }
+        guard !fields.isEmpty else { return nil }
+        let completion = Completion(
+            id: call.frame.id,
+            firstIncomplete: call.frame.firstIncomplete,
+            fingerprint: call.fingerprint,
+            outcome: outcome
+        )
+        return WriteSet(actor: actor, fields: fields, completion: completion)
+    }
+
+    /// Answers a call that was not run.
+    func refuse(_ call: InboundCall, _ error: ActorError) {
+        open[call.frame.id] = nil
+        call.answer(reply(to: call, .failed(error)))
+    }
+
+    func reply(to call: InboundCall, _ outcome: CallOutcome) -> ReplyFrame {
+        let fence = store?.fence
+        return ReplyFrame(
+            sequence: call.frame.id.sequence,
+            actor: call.frame.actor,
+            epoch: fence?.epoch ?? .max,
+            version: fence?.version ?? 0,
+            outcome: outcome
+        )
+    }
+
+    private func reused(_ id: CallID) -> ActorError {
+        let message = "call \(id.sequence) of session \(id.session) was made before with another method or arguments"
+        return ActorError(.callIdReused, message, actor: actor)
+    }
+}

@@ -1,0 +1,73 @@
+internal import DurableCore
+internal import DurableProcess
+internal import DurableStore
+internal import DurableTransport
+
+/// The commit group and the output gate.
+extension WorkerHost {
+    /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
+    func flush() {
+        guard let store, let group = gate.take() else { return }
+        let incarnation = assignment.incarnation
+        do {
+            if group.writeSets.isEmpty {
+                // A read is only worth something while the shard is ours.
+                try store.verifyOwnership()
+            } else {
+                faults.passes(.workerBeforeCommit, incarnation: incarnation)
+                try store.commit(group.writeSets)
+                faults.passes(.workerAfterCommit, incarnation: incarnation)
+            }
+        } catch {
+            commitFailed(group, error)
+            return
+        }
+        for set in group.writeSets {
+            if let id = set.completion?.id { completed[id.session] = max(completed[id.session] ?? 0, id.sequence) }
+        }
+        for held in group.replies {
+            open[held.call.frame.id] = nil
+            held.call.answer(reply(to: held.call, held.outcome))
+        }
+        count(turns: group.replies.count)
+    }
+
+    /// Nothing of the group is stored: its calls fail, and the memory that ran ahead of the disk is dropped.
+    private func commitFailed(_ group: OutputGate<HeldReply>.Group, _ error: StoreError) {
+        if error.code == .fenced { fenced(error) }
+        WorkerMain.log("a commit failed: \(error)")
+        let failure = error.callerError(for: actor)
+        for held in group.replies { refuse(held.call, failure) }
+        generation += 1
+        activation = nil
+        mailbox.pause()
+        rebuild(reopening: error.code != .full)
+    }
+
+    /// Builds the actor again from what is stored; calls that arrive meanwhile wait.
+    private func rebuild(reopening: Bool) {
+        // Ends when the actor is built, or with the process; it is the only one, because no turn runs meanwhile.
+        Task(executorPreference: loop) { [self] in
+            do {
+                if reopening {
+                    store?.close()
+                    store = nil
+                    try takeShard()
+                }
+                try await build()
+            } catch let error as StoreError where error.code == .full || error.code == .failed {
+                WorkerMain.log("the state cannot be read again, the next attempt is in half a second: \(error)")
+                loop.schedule(after: .milliseconds(500)) { [self] in rebuild(reopening: true) }
+                return
+            } catch let error as StoreError {
+                if error.code == .fenced { fenced(error) }
+                refuse(.quarantined(message: error.description))
+                return
+            } catch {
+                refuse(.constructorThrew(message: "\(error)"))
+                return
+            }
+            if let next = mailbox.finished() { begin(next) }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+internal import CBOR
+internal import Distributed
+internal import DurableCore
+internal import DurableProcess
+internal import DurableStore
+internal import DurableSupervisor
+internal import DurableTransport
+internal import Glibc
+
+/// Hosts one actor in its worker process: takes the shard, builds the actor, runs its calls one at a time, commits
+/// what they change, and only then lets their replies go.
+// SAFETY: everything but the constants is used on `loop`'s thread only; `assertOnLoop` checks at each entrance.
+final class WorkerHost: @unchecked Sendable {
+    /// A reply that waits at the output gate.
+    struct HeldReply: Sendable {
+        let call: InboundCall
+        let outcome: CallOutcome
+    }
+
+    let actor: ActorID
+    let assignment: Assignment
+    let loop: EventLoop
+    private let listenerDescriptor: Int32
+    private let page: WorkerPage
+    private let link: SupervisorLink
+    let faults: FaultInjector
+
+    var runtime: ActorRuntime?
+    var type: (any DurableActor.Type)?
+    var store: ShardStore?
+    var activation: Activation?
+    /// Grows when the activation is dropped: a turn of an earlier one commits nothing.
+    var generation = 0
+    var mailbox = Mailbox<InboundCall>()
+    var gate = OutputGate<HeldReply>()
+    var open: [CallID: InboundCall] = [:]
+    /// The highest completed call of each session that has called in this life.
+    var completed: [SessionID: UInt64] = [:]
+    var methods: MethodCheck
+    private var listener: Listener?
+    private var constructing = false
+
+    init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
+        actor = assignment.record.id
+        self.assignment = assignment
+        listenerDescriptor = listener
+        self.page = page
+        self.loop = loop
+        self.link = link
+        faults = FaultInjector(assignment.configuration.faults)
+        methods = MethodCheck(typeName: assignment.record.typeName)
+    }
+
+    /// Takes the shard and builds the actor; then calls are accepted.
+    func start() {
+        assertOnLoop()
+        let runtime = ActorRuntime(
+            loop: loop,
+            link: link,
+            layout: RuntimeLayout(directory: assignment.directory),
+            membership: .worker(self),
+            executable: assignment.record.executable
+        )
+        self.runtime = runtime
+        guard let type = _typeByName(assignment.record.typeName) as? any DurableActor.Type else {
+            let name = assignment.record.typeDescription
+            refuse(.quarantined(message: "this executable has no actor type \(name)"))
+            return
+        }
+        self.type = type
+        loop.setBatchEnd { [self] in flush() }
+        // Ends with the process, or when the actor is built.
+        Task(executorPreference: loop) { [self] in
+            do {
+                try takeShard()
+                try await build()
+                try serve()
+            } catch let error as StoreError {
+                storeFailedAtStart(error)
+            } catch {
+                refuse(.constructorThrew(message: "\(error)"))
+            }
+        }
+    }
+
+    /// Whether an instance of this type is being made for this host.
+    func isConstructing(_ type: any DistributedActor.Type) -> Bool {
+        constructing && self.type.map { ObjectIdentifier($0) == ObjectIdentifier(type) } == true
+    }
+
+    /// Makes finished turns durable before the running one shows anything to the outside.
+    func flushFinishedTurns() async {
+        guard loop.isCurrent else {
+            // A call from a task that left the loop: the flush itself must run there.
+            await withCheckedContinuation { continuation in
+                loop.execute { [self] in
+                    flush()
+                    continuation.resume()
+                }
+            }
+            return
+        }
+        flush()
+    }
+
+    /// Opens the shard and raises its epoch.
+    func takeShard() throws(StoreError) {
+        let faults = faults
+        let incarnation = assignment.incarnation
+        let store = try ShardStore.open(
+            directory: ShardLayout.directory(of: assignment.record.shard, in: assignment.directory),
+            durability: assignment.record.options.durability,
+            beforeCommit: { faults.passes(.workerInsideCommit, incarnation: incarnation) }
+        )
+        faults.passes(.workerBeforeClaim, incarnation: incarnation)
+        _ = try store.claim(pid: getpid(), incarnation: incarnation)
+        self.store = store
+    }
+
+    /// Runs the constructor and overlays the stored state, or stores the first one.
+    func build() async throws {
+        guard let runtime, let type, let store else { return }
+        constructing = true
+        defer { constructing = false }
+        let activation = try await Activation.construct(
+            type,
+            assignment.record.arguments,
+            actor: actor,
+            runtime: runtime
+        )
+        faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
+        if let stored = try store.load(actor) {
+            try activation.restore(stored, runtime.decoder)
+        } else {
+            let first = WriteSet(actor: actor, fields: try activation.takeChanges())
+            let record = assignment.record
+            let stored = StoredActor(
+                type: record.typeDescription,
+                typeName: record.typeName,
+                name: record.options.name
+            )
+            try store.register(actor, as: stored, state: first)
+        }
+        faults.passes(.workerAfterRestore, incarnation: assignment.incarnation)
+        self.activation = activation
+    }
+
+    /// Tells the supervisor that the actor cannot live; the supervisor ends this process.
+    func refuse(_ cause: DeathCause) {
+        WorkerMain.log("\(assignment.record.typeDescription) \(actor) cannot be hosted: \(cause)")
+        report(.refused(assignment.record.shard, assignment.incarnation, cause))
+    }
+
+    /// The shard belongs to somebody else: nothing that this process knows counts any more.
+    func fenced(_ error: StoreError) -> Never {
+        WorkerMain.log("\(error)")
+        exit(WorkerExitCode.fenced)
+    }
+
+    /// Counts turns where the supervisor sees them, also after this process's death.
+    func count(turns: Int) { page.addTurnsCompleted(UInt64(turns)) }
+
+    func assertOnLoop() {
+        precondition(loop.isCurrent, "a worker's host was used off its loop")
+    }
+
+    private func serve() throws(TransportError) {
+        guard let store else { return }
+        let listener = Listener(adopting: listenerDescriptor)
+        self.listener = listener
+        let greeting = HostGreeting(actor: actor, incarnation: assignment.incarnation, epoch: store.fence.epoch)
+        let hello = Hello(role: ConnectionRole.host.rawValue, info: greeting.encoded())
+        try listener.accept(
+            on: loop,
+            hello: { hello },
+            limits: FrameLimits(),
+            onConnection: { [self] connection in
+                guard connection.peerHello?.role == ConnectionRole.caller.rawValue else { return nil }
+                return ConnectionHandler(
+                    opened: { _ in },
+                    received: { [self] connection, frame, _ in received(frame, on: connection) },
+                    closed: { _, _ in }
+                )
+            }
+        )
+        report(.serving(assignment.record.shard, assignment.incarnation, store.fence.epoch))
+    }
+
+    private func storeFailedAtStart(_ error: StoreError) {
+        switch error.code {
+        case .unreadable: refuse(.quarantined(message: error.description))
+        case .fenced: fenced(error)
+        case .full, .failed: WorkerMain.fail("the shard cannot be opened: \(error)")
+        }
+    }
+
+    private func report(_ report: WorkerReport) {
+        guard let payload = try? CBOREncoder().encode(report) else { return }
+        // Without a supervisor nobody needs to know; the next one asks.
+        _ = link.send(Frame(kind: FrameKind.report, payload: payload))
+    }
+}

@@ -1,0 +1,245 @@
+/// A caller's view of one actor: which calls are unanswered, and what to do with them when the connection goes.
+///
+/// A pure state machine. Calls keep their order over restarts and retries. A call that may not be retried is sent
+/// again only to the same incarnation, where the worker knows its id; one that may be retried goes to the next.
+package struct CallerChannel: Sendable {
+    /// Where the channel stands.
+    package enum State: Sendable, Hashable {
+        /// Not used yet. Can become `connecting` or `dead`.
+        case idle
+        /// Waiting for a worker to accept, perhaps before the actor's first life. Can become `connected` or `lost`.
+        case connecting
+        /// A worker answers. Can become `lost` or `dead`.
+        case connected(Incarnation)
+        /// The connection ended and nobody knows why yet; the supervisor is asked. Can become any but `idle`.
+        case lost(Incarnation?)
+        /// The supervisor says that the next life is on its way. Can become `connected`, `lost` or `dead`.
+        case restarting
+        /// Gone for good.
+        case dead(ActorError)
+    }
+
+    /// What the driver has to do, in order.
+    package enum Action: Sendable, Hashable {
+        /// Open a connection to the shard's socket; `opened` or `closed` follows.
+        case connect
+        /// Open it after a short delay.
+        case connectLater
+        /// Close the present connection; no `closed` follows.
+        case disconnect
+        /// Send this frame.
+        case send(CallFrame)
+        /// The call has this outcome.
+        case resolve(UInt64, CallOutcome)
+        /// The call fails.
+        case fail(UInt64, ActorError)
+        /// Ask the supervisor what became of the actor; `verdict` follows.
+        case askSupervisor(lost: Incarnation?)
+    }
+
+    private struct Call: Sendable {
+        var frame: CallFrame
+        var retries: RepeatLimit
+        var used = 0
+        var sentTo: Incarnation?
+    }
+
+    /// The actor that is called.
+    package let actor: ActorID
+    /// Where the channel stands.
+    package private(set) var state: State = .idle
+    private let session: SessionID
+    private var calls: [UInt64: Call] = [:]
+    private var nextSequence: UInt64 = 1
+    private var firstIncomplete: UInt64 = 1
+    private var epoch: Epoch = 0
+    private var hasConnection = false
+
+    package init(actor: ActorID, session: SessionID) {
+        self.actor = actor
+        self.session = session
+    }
+
+    /// How many calls are unanswered.
+    package var pendingCount: Int { calls.count }
+
+    /// Whether the actor is gone for good.
+    package var isDead: Bool { if case .dead = state { true } else { false } }
+
+    /// A call was made. Returns its sequence number and what to do.
+    package mutating func submit(
+        method: String,
+        genericSubstitutions: [String],
+        arguments: [[UInt8]],
+        retries: RepeatLimit
+    ) -> (sequence: UInt64, actions: [Action]) {
+        let sequence = nextSequence
+        if case .dead(let error) = state { return (sequence, [.fail(sequence, error)]) }
+        if case .restarting = state, retries == 0 { return (sequence, [.fail(sequence, unavailable(mayHaveRun: false))]) }
+        guard calls.count < Limits.pendingCallsMax else {
+            let message = "\(calls.count) calls to this actor are unanswered, the most that one process may have"
+            return (sequence, [.fail(sequence, ActorError(.limitExceeded, message, actor: actor))])
+        }
+        nextSequence += 1
+        let frame = CallFrame(
+            actor: actor,
+            id: CallID(session: session, sequence: sequence),
+            firstIncomplete: 0,
+            method: method,
+            genericSubstitutions: genericSubstitutions,
+            arguments: arguments
+        )
+        calls[sequence] = Call(frame: frame, retries: retries)
+        switch state {
+        case .idle:
+            state = .connecting
+            hasConnection = true
+            return (sequence, [.connect])
+        case .connected(let incarnation):
+            return (sequence, [transmit(sequence, to: incarnation)].compactMap(\.self))
+        case .connecting, .lost, .restarting, .dead:
+            return (sequence, [])
+        }
+    }
+
+    /// A worker accepted the connection and said which life it hosts.
+    package mutating func opened(incarnation: Incarnation, epoch: Epoch) -> [Action] {
+        if case .dead = state { return [.disconnect] }
+        guard epoch >= self.epoch else {
+            // A former owner that does not know yet; its successor has been seen.
+            return [.disconnect, .connectLater]
+        }
+        self.epoch = epoch
+        state = .connected(incarnation)
+        return calls.keys.sorted().compactMap { sequence in
+            guard let earlier = calls[sequence]?.sentTo, earlier != incarnation else {
+                return transmit(sequence, to: incarnation)
+            }
+            return retry(sequence, on: incarnation)
+        }
+    }
+
+    /// The connection ended, or could not be made.
+    package mutating func closed() -> [Action] {
+        hasConnection = false
+        switch state {
+        case .connected(let incarnation):
+            state = .lost(incarnation)
+            // The socket outlives the worker: wait there for the next one while the supervisor is asked.
+            hasConnection = true
+            return [.connect, .askSupervisor(lost: incarnation)]
+        case .connecting, .restarting:
+            state = .lost(nil)
+            return [.askSupervisor(lost: nil)]
+        case .lost(let incarnation):
+            return [.askSupervisor(lost: incarnation)]
+        case .idle, .dead:
+            return []
+        }
+    }
+
+    /// The supervisor said what became of the actor.
+    package mutating func verdict(_ status: ActorStatus) -> [Action] {
+        switch status {
+        case .alive, .restarting:
+            guard case .lost(let lost) = state else { return [] }
+            var actions: [Action] = []
+            if case .restarting = status, lost != nil {
+                state = .restarting
+                actions = failUnretriable()
+            } else {
+                state = .connecting
+            }
+            if !hasConnection {
+                hasConnection = true
+                actions.append(.connectLater)
+            }
+            return actions
+        case .dead(let cause, let type, let restarts):
+            return die(Self.diedError(actor: actor, type: type, cause: cause, restarts: restarts))
+        case .unknown:
+            let message = "no actor with this id is known to the runtime; it ended long ago or belongs to another one"
+            return die(ActorError(.died, message, actor: actor))
+        }
+    }
+
+    /// A reply arrived.
+    package mutating func replied(_ reply: ReplyFrame) -> [Action] {
+        guard reply.epoch >= epoch, calls.removeValue(forKey: reply.sequence) != nil else { return [] }
+        epoch = reply.epoch
+        advanceFrontier()
+        return [.resolve(reply.sequence, reply.outcome)]
+    }
+
+    /// The caller no longer wants the outcome. Whether the call runs is open.
+    package mutating func abandon(_ sequence: UInt64) {
+        guard calls.removeValue(forKey: sequence) != nil else { return }
+        advanceFrontier()
+    }
+
+    /// Fails everything: the runtime stops.
+    package mutating func stop(_ error: ActorError) -> [Action] { die(error) }
+
+    /// The error that a dead actor's callers get.
+    package static func diedError(actor: ActorID, type: String, cause: DeathCause, restarts: Int) -> ActorError {
+        if case .quarantined(let message) = cause {
+            let advice = "its bytes are kept; look at them with `durable inspect`"
+            return ActorError(.quarantined, "\(type) is quarantined: \(message); \(advice)", actor: actor)
+        }
+        let lives = restarts == 0 ? "" : " after \(restarts) restart\(restarts == 1 ? "" : "s")"
+        return ActorError(.died, "\(type) died\(lives): \(cause)", actor: actor)
+    }
+
+    private mutating func die(_ error: ActorError) -> [Action] {
+        state = .dead(error)
+        let failed = calls.keys.sorted().map { Action.fail($0, error) }
+        calls = [:]
+        advanceFrontier()
+        defer { hasConnection = false }
+        return (hasConnection ? [.disconnect] : []) + failed
+    }
+
+    private mutating func failUnretriable() -> [Action] {
+        let failing = calls.filter { $0.value.retries == 0 }
+        let actions = failing.keys.sorted().map { sequence in
+            Action.fail(sequence, unavailable(mayHaveRun: failing[sequence]?.sentTo != nil))
+        }
+        for sequence in failing.keys { calls[sequence] = nil }
+        advanceFrontier()
+        return actions
+    }
+
+    private mutating func retry(_ sequence: UInt64, on incarnation: Incarnation) -> Action? {
+        guard let call = calls[sequence] else { return nil }
+        guard call.retries.allows(after: call.used) else {
+            calls[sequence] = nil
+            advanceFrontier()
+            return .fail(sequence, unavailable(mayHaveRun: true))
+        }
+        calls[sequence]?.used += 1
+        return transmit(sequence, to: incarnation)
+    }
+
+    private mutating func transmit(_ sequence: UInt64, to incarnation: Incarnation) -> Action? {
+        calls[sequence]?.sentTo = incarnation
+        guard var frame = calls[sequence]?.frame else { return nil }
+        frame.firstIncomplete = firstIncomplete
+        return .send(frame)
+    }
+
+    private mutating func advanceFrontier() {
+        guard !calls.isEmpty else {
+            firstIncomplete = nextSequence
+            return
+        }
+        while firstIncomplete < nextSequence, calls[firstIncomplete] == nil { firstIncomplete += 1 }
+    }
+
+    private func unavailable(mayHaveRun: Bool) -> ActorError {
+        let message =
+            mayHaveRun
+            ? "the actor's process died while it had the call, which may have run; allow retries or try again later"
+            : "the actor is restarting and the call may not be retried; allow retries or try again later"
+        return ActorError(.unavailable, message, actor: actor)
+    }
+}

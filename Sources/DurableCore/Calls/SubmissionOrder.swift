@@ -1,0 +1,48 @@
+/// Keeps the calls of one submitter in order: a ticket is drawn at submission, and calls are sent in ticket order,
+/// whatever the tasks that carry them do in between.
+package struct SubmissionOrder<Call: Sendable>: Sendable {
+    /// A place in the order.
+    package typealias Ticket = UInt64
+
+    private var nextTicket: Ticket = 0
+    private var nextToSend: Ticket = 0
+    private var filled: [Ticket: Call?] = [:]
+
+    package init() {}
+
+    /// Draws the next place.
+    package mutating func draw() -> Ticket {
+        defer { nextTicket += 1 }
+        return nextTicket
+    }
+
+    /// Whether the ticket still waits for its call.
+    package func isOpen(_ ticket: Ticket) -> Bool {
+        ticket >= nextToSend && ticket < nextTicket && filled[ticket] == nil
+    }
+
+    /// The ticket's call is there. Returns the calls that may be sent now, in order.
+    package mutating func fill(_ ticket: Ticket, with call: Call) -> [Call] {
+        settle(ticket, call)
+    }
+
+    /// The ticket's holder makes no call. Returns the calls that had waited for it.
+    package mutating func release(_ ticket: Ticket) -> [Call] {
+        guard isOpen(ticket) else { return [] }
+        return settle(ticket, nil)
+    }
+
+    private mutating func settle(_ ticket: Ticket, _ call: Call?) -> [Call] {
+        guard ticket != nextToSend else {
+            nextToSend += 1
+            var ready = call.map { [$0] } ?? []
+            while let entry = filled.removeValue(forKey: nextToSend) {
+                nextToSend += 1
+                if let entry { ready.append(entry) }
+            }
+            return ready
+        }
+        filled[ticket] = .some(call)
+        return []
+    }
+}

@@ -1,0 +1,41 @@
+/// Every bound of the framework in one place: queues, buffers, retries and waits.
+package enum Limits {
+    /// The delay before the second quick restart in a row.
+    package static let restartDelayFirst: Duration = .milliseconds(50)
+    /// The longest delay before a restart.
+    package static let restartDelayMax: Duration = .seconds(30)
+    /// A life this long is healthy, whatever it did.
+    package static let healthyLifetime: Duration = .seconds(10)
+    /// How long a worker without a supervisor goes on before it ends itself.
+    package static let gracePeriod: Duration = .seconds(10)
+    /// How long a new supervisor waits for a living worker to register before it replaces it.
+    package static let adoptionTimeout: Duration = .seconds(3)
+    /// How long a connection may take to present itself.
+    package static let handshakeTimeout: Duration = .seconds(5)
+    /// The bytes of one call or reply.
+    package static let frameBytesMax = 64 << 20
+    /// Calls of one process to one actor that may be unanswered.
+    package static let pendingCallsMax = 1 << 20
+    /// Commit groups larger than this are committed before the batch ends.
+    package static let commitGroupCallsMax = 1024
+    /// The stderr that is kept of each worker.
+    package static let stderrBytesMax = 64 << 10
+    /// The part of a dead worker's stderr that goes into the ledger.
+    package static let stderrTailBytesMax = 4 << 10
+    /// Ledger entries kept for each runtime directory.
+    package static let ledgerEntriesMax = 100_000
+    /// Records of owned actors that ended, kept to tell late callers why.
+    package static let endedRecordsMax = 10_000
+    /// Workers kept started and waiting, for each executable.
+    package static let sparesPerExecutable = 2
+    /// Starts of a supervisor that a driver tries before it gives up.
+    package static let supervisorStartsMax = 20
+    /// How long a driver that is alive may be disconnected before it counts as gone.
+    package static let driverReturnTimeout: Duration = .seconds(5)
+    /// How long the supervisor waits for the death of a worker whose connection a caller saw end.
+    package static let deathConfirmationTimeout: Duration = .milliseconds(200)
+    /// How long a driver tries to reach or start a supervisor.
+    package static let supervisorStartTimeout: Duration = .seconds(20)
+    /// How long the last supervisor waits for its workers to end by themselves at shutdown.
+    package static let shutdownTimeout: Duration = .seconds(2)
+}

@@ -1,0 +1,92 @@
+/// How an actor lives: how often it is restarted, how often its calls are retried, what its state survives.
+///
+/// Defaults are Ray's: no restarts, no retries, owned by whoever created it.
+public struct ActorOptions: Sendable, Hashable, Codable {
+    /// How often the actor is restarted after its process died unexpectedly; `n` gives `n + 1` lives. A thrown
+    /// constructor error and ``DurableCore/ActorError/Code/died`` by `kill` are never restarted.
+    public var maxRestarts: RepeatLimit = 0
+
+    /// How often a call is sent again after the actor died or could not be reached. Above 0, a call runs at least
+    /// once for the outside world and exactly once for the actor's own checkpointed state.
+    public var maxTaskRetries: RepeatLimit = 0
+
+    /// What an acknowledged mutation survives.
+    public var durability: Durability = .disk
+
+    /// The name under which others find the actor; 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
+    public var name: String?
+
+    /// The scope of the name; same alphabet.
+    public var namespace: String = "default"
+
+    /// Whether the actor outlives its creator, its supervisor and the machine's uptime. Its state stays until it is
+    /// killed.
+    public var isDetached: Bool = false
+
+    /// Ray's defaults.
+    public init() {}
+
+    /// Makes options.
+    /// - Parameters:
+    ///   - maxRestarts: How often the actor is restarted after an unexpected death.
+    ///   - maxTaskRetries: How often a call is sent again.
+    ///   - durability: What an acknowledged mutation survives.
+    public init(maxRestarts: RepeatLimit = 0, maxTaskRetries: RepeatLimit = 0, durability: Durability = .disk) {
+        self.maxRestarts = maxRestarts
+        self.maxTaskRetries = maxTaskRetries
+        self.durability = durability
+    }
+
+    /// Restarted without limit, calls retried without limit: a caller sees crashes only as latency.
+    public static let resilient = ActorOptions(maxRestarts: .unlimited, maxTaskRetries: .unlimited)
+
+    /// Ray's defaults.
+    public static let `default` = ActorOptions()
+
+    /// These options for an actor that is found under a name and outlives its creator.
+    /// - Parameters:
+    ///   - name: The name to find it under.
+    ///   - namespace: The scope of the name.
+    public func detached(name: String, namespace: String = "default") -> ActorOptions {
+        var options = self
+        options.name = name
+        options.namespace = namespace
+        options.isDetached = true
+        return options
+    }
+
+    /// Checks every option.
+    /// - Throws: ``ActorError`` with `invalidArgument`, naming the option and what it allows.
+    package func validate() throws(ActorError) {
+        for (option, limit) in [("maxRestarts", maxRestarts), ("maxTaskRetries", maxTaskRetries)]
+        where !limit.isValid {
+            throw ActorError(
+                .invalidArgument,
+                "\(option) is \(limit.rawValue); allowed are 0, a positive number, or .unlimited (-1)"
+            )
+        }
+        guard durability.isKnown else {
+            throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk and .process")
+        }
+        if let name { try Self.validate(name, as: "name") }
+        try Self.validate(namespace, as: "namespace")
+    }
+
+    /// Checks that a text can be a name.
+    package static func validate(_ text: String, as what: String) throws(ActorError) {
+        let isAllowed = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard isAllowed, (1...128).contains(text.utf8.count), !text.hasPrefix(".") else {
+            throw ActorError(
+                .invalidArgument,
+                "\(what) is \"\(text)\"; allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"
+            )
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/// Why an incarnation ended, as the ledger keeps it.
+public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
+    /// A signal that the supervisor did not send ended the worker.
+    case signal(number: Int32)
+    /// The worker exited by itself with this code.
+    case exit(code: Int32)
+    /// `kill` was called.
+    case killed
+    /// The kernel's out-of-memory killer ended the worker.
+    case outOfMemory
+    /// The worker had lost its shard to a newer owner.
+    case fenced
+    /// The supervisor killed a worker that did not answer or did not register again.
+    case unresponsive
+    /// The driver or actor that owned this actor ended.
+    case ownerDied
+    /// The constructor threw; never restarted.
+    case constructorThrew(message: String)
+    /// The stored state could not be read; its bytes are kept.
+    case quarantined(message: String)
+    /// The worker could not be started.
+    case spawnFailed(message: String)
+    /// The runtime was shut down.
+    case runtimeEnded
+    /// The worker is gone; its exit status went to another parent.
+    case unknown
+
+    /// A phrase that completes "it died because …".
+    public var description: String {
+        switch self {
+        case .signal(let number): "its process was ended by signal \(number)\(Self.signalName(number))"
+        case .exit(let code): "its process exited with code \(code)"
+        case .killed: "it was killed by a call to kill"
+        case .outOfMemory: "the kernel ended its process for lack of memory"
+        case .fenced: "its worker had lost the shard to a newer owner"
+        case .unresponsive: "its worker did not answer and was killed"
+        case .ownerDied: "its owner ended"
+        case .constructorThrew(let message): "its constructor threw: \(message)"
+        case .quarantined(let message): "its stored state cannot be read: \(message)"
+        case .spawnFailed(let message): "its worker could not be started: \(message)"
+        case .runtimeEnded: "the runtime was shut down"
+        case .unknown: "its process ended with a status that nobody could read"
+        }
+    }
+
+    /// Whether a restart may follow at all, whatever the budget.
+    package var permitsRestart: Bool {
+        switch self {
+        case .ownerDied, .constructorThrew, .quarantined, .runtimeEnded: false
+        default: true
+        }
+    }
+
+    private static func signalName(_ number: Int32) -> String {
+        let names: [Int32: String] = [
+            4: "SIGILL, a trap", 5: "SIGTRAP, a trap", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+            11: "SIGSEGV", 15: "SIGTERM",
+        ]
+        return names[number].map { " (\($0))" } ?? ""
+    }
+}

@@ -1,0 +1,29 @@
+/// What the two ends of a connection are to each other.
+package enum ConnectionRole: UInt8, Sendable {
+    /// A driver speaking to the supervisor.
+    case driver = 1
+    /// A worker's control connection to the supervisor.
+    case worker = 2
+    /// The supervisor, towards drivers and workers.
+    case supervisor = 3
+    /// A caller speaking to a worker.
+    case caller = 4
+    /// A worker, towards callers.
+    case host = 5
+}
+
+/// The kinds of frames, over all connections.
+package enum FrameKind {
+    /// Caller to worker: a call.
+    package static let call: UInt8 = 0x10
+    /// Worker to caller: the outcome of a call.
+    package static let reply: UInt8 = 0x11
+    /// To the supervisor: a request, answered by `response`.
+    package static let request: UInt8 = 0x20
+    /// From the supervisor: the answer to a request.
+    package static let response: UInt8 = 0x21
+    /// Worker to supervisor: news, not answered.
+    package static let report: UInt8 = 0x22
+    /// Supervisor to worker: a command, not answered.
+    package static let command: UInt8 = 0x23
+}

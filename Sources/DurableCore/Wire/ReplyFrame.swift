@@ -1,0 +1,111 @@
+/// How a call ended.
+package enum CallOutcome: Sendable, Hashable {
+    /// It returned; the result as CBOR, empty for `Void`.
+    case returned([UInt8])
+    /// It threw an error of this type (mangled name), CBOR.
+    case threw(typeName: String, value: [UInt8])
+    /// It failed with one of the framework's errors, CBOR of an `ActorError`.
+    case failed([UInt8])
+}
+
+/// The outcome of a call as it travels back, and as completion records keep it.
+package struct ReplyFrame: Sendable, Hashable {
+    /// The sequence number of the call in its session.
+    package var sequence: UInt64
+    /// The actor that answered.
+    package var actor: ActorID
+    /// The epoch of the incarnation that answers.
+    package var epoch: Epoch
+    /// The shard's version when it answered.
+    package var version: UInt64
+    /// How the call ended.
+    package var outcome: CallOutcome
+
+    package init(sequence: UInt64, actor: ActorID, epoch: Epoch, version: UInt64, outcome: CallOutcome) {
+        self.sequence = sequence
+        self.actor = actor
+        self.epoch = epoch
+        self.version = version
+        self.outcome = outcome
+    }
+
+    /// The frame's payload.
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 64)
+        writer.write(sequence)
+        writer.write(actor)
+        writer.write(epoch)
+        writer.write(version)
+        outcome.write(to: &writer)
+        return writer.bytes
+    }
+
+    /// Reads a payload that came from outside.
+    package init(decoding payload: [UInt8]) throws(MalformedBytes) {
+        var reader = ByteReader(payload)
+        sequence = try reader.read()
+        actor = try reader.readIdentifier()
+        epoch = try reader.read()
+        version = try reader.read()
+        outcome = try CallOutcome(from: &reader)
+        try reader.finish()
+    }
+}
+
+extension CallOutcome {
+    package func write(to writer: inout ByteWriter) {
+        switch self {
+        case .returned(let value):
+            writer.write(UInt8(0))
+            writer.write(counted: value)
+        case .threw(let typeName, let value):
+            writer.write(UInt8(1))
+            writer.write(counted: typeName)
+            writer.write(counted: value)
+        case .failed(let value):
+            writer.write(UInt8(2))
+            writer.write(counted: value)
+        }
+    }
+
+    package init(from reader: inout ByteReader) throws(MalformedBytes) {
+        switch try reader.readByte() {
+        case 0: self = .returned(Array(try reader.readCounted()))
+        case 1: self = .threw(typeName: try reader.readCountedText(), value: Array(try reader.readCounted()))
+        case 2: self = .failed(Array(try reader.readCounted()))
+        case let other: throw MalformedBytes("outcome \(other) is unknown")
+        }
+    }
+}
+
+/// What a worker says of itself to a caller that connects.
+package struct HostGreeting: Sendable, Hashable {
+    /// The actor it hosts.
+    package var actor: ActorID
+    /// Which life of it.
+    package var incarnation: Incarnation
+    /// The epoch that it owns.
+    package var epoch: Epoch
+
+    package init(actor: ActorID, incarnation: Incarnation, epoch: Epoch) {
+        self.actor = actor
+        self.incarnation = incarnation
+        self.epoch = epoch
+    }
+
+    package func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 32)
+        writer.write(actor)
+        writer.write(incarnation)
+        writer.write(epoch)
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(MalformedBytes) {
+        var reader = ByteReader(bytes)
+        actor = try reader.readIdentifier()
+        incarnation = try reader.read()
+        epoch = try reader.read()
+        try reader.finish()
+    }
+}

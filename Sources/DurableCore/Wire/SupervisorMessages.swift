@@ -1,0 +1,215 @@
+/// A wish for an actor.
+package struct CreateRequest: Sendable, Hashable, Codable {
+    package var id: ActorID
+    package var typeName: String
+    package var typeDescription: String
+    package var arguments: [UInt8]
+    package var options: ActorOptions
+    package var owner: Owner
+    package var executable: String
+    /// Whether an actor that has the name already will do.
+    package var getsExisting: Bool
+
+    package init(
+        id: ActorID,
+        typeName: String,
+        typeDescription: String,
+        arguments: [UInt8],
+        options: ActorOptions,
+        owner: Owner,
+        executable: String,
+        getsExisting: Bool
+    ) {
+        self.id = id
+        self.typeName = typeName
+        self.typeDescription = typeDescription
+        self.arguments = arguments
+        self.options = options
+        self.owner = owner
+        self.executable = executable
+        self.getsExisting = getsExisting
+    }
+}
+
+/// What a driver or a worker may ask of the supervisor.
+package enum SupervisorRequest: Sendable, Hashable, Codable {
+    /// Create an actor, or find the one of that name.
+    case create(CreateRequest)
+    /// Where is this actor, and does it live? `lost` is the incarnation that the asker has just lost sight of.
+    case locate(ActorID, lost: Incarnation?)
+    /// Which actor has this name? `executable` becomes the one it runs, should it have to be started.
+    case lookup(name: String, namespace: String, executable: String)
+    /// End an actor, for good or for this life only.
+    case kill(ActorID, noRestart: Bool)
+    /// All living actors.
+    case list
+    /// The driver leaves; what it owns ends.
+    case leave
+}
+
+/// What the supervisor answers.
+package enum SupervisorResponse: Sendable, Hashable, Codable {
+    case location(ActorLocation)
+    case status(ActorStatus)
+    case actors([ActorSummary])
+    case done
+    /// The driver has left, and nothing that it owned runs any more; whether the supervisor ends now.
+    case left(isLast: Bool)
+    case failed(ActorError)
+}
+
+/// Where an actor is reached.
+package struct ActorLocation: Sendable, Hashable, Codable {
+    package var id: ActorID
+    package var typeName: String
+    package var typeDescription: String
+    package var shard: ShardNumber
+    package var options: ActorOptions
+
+    package init(_ record: ActorRecord) {
+        id = record.id
+        typeName = record.typeName
+        typeDescription = record.typeDescription
+        shard = record.shard
+        options = record.options
+    }
+}
+
+/// Whether an actor lives.
+package enum ActorStatus: Sendable, Hashable, Codable {
+    /// A worker has it, as this incarnation.
+    case alive(ActorLocation, Incarnation)
+    /// The next incarnation is on its way.
+    case restarting(ActorLocation)
+    /// Gone for good.
+    case dead(DeathCause, typeDescription: String, restarts: Int)
+    /// Never heard of it.
+    case unknown
+}
+
+/// A living actor in a list.
+public struct ActorSummary: Sendable, Hashable, Codable {
+    /// Where a living actor stands.
+    public enum State: String, Sendable, Hashable, Codable {
+        /// Not started yet in this runtime; the first use starts it.
+        case dormant
+        /// Its worker is being set up.
+        case starting
+        /// It answers calls.
+        case alive
+        /// It died and waits for its next life.
+        case restarting
+        /// It is being killed, or it ended and its state is kept.
+        case ended
+    }
+
+    /// Its identity.
+    public var id: ActorID
+    /// The name of its type.
+    public var type: String
+    /// The name it is found under.
+    public var name: String?
+    /// The scope of the name.
+    public var namespace: String
+    /// Where it stands.
+    public var state: State
+    /// Its current life, counted from 1.
+    public var incarnation: UInt64
+    /// How often it was restarted.
+    public var restarts: Int
+    /// The process that hosts it.
+    public var processID: Int32?
+
+    package init(_ record: ActorRecord, state: State, restarts: Int) {
+        id = record.id
+        type = record.typeDescription
+        name = record.options.name
+        namespace = record.options.namespace
+        self.state = state
+        incarnation = record.incarnation
+        self.restarts = restarts
+        processID = record.worker?.pid
+    }
+}
+
+/// What the supervisor tells a worker.
+package enum WorkerCommand: Sendable, Hashable, Codable {
+    /// Host this actor; the listening socket and the worker page come as descriptors.
+    case assign(Assignment)
+    /// You are known; go on.
+    case adopted
+    /// End now.
+    case end
+}
+
+/// Everything a worker needs to host a shard.
+package struct Assignment: Sendable, Hashable, Codable {
+    package var record: ActorRecord
+    package var incarnation: Incarnation
+    /// The runtime's directory.
+    package var directory: String
+    package var configuration: WorkerConfiguration
+
+    package init(record: ActorRecord, incarnation: Incarnation, directory: String, configuration: WorkerConfiguration) {
+        self.record = record
+        self.incarnation = incarnation
+        self.directory = directory
+        self.configuration = configuration
+    }
+}
+
+/// What a driver decides for all workers of a runtime.
+package struct WorkerConfiguration: Sendable, Hashable, Codable {
+    /// Seconds a worker goes on without a supervisor.
+    package var gracePeriodSeconds: Double
+    /// Faults to arm, for tests.
+    package var faults: [FaultSpecification]
+
+    package init(gracePeriodSeconds: Double, faults: [FaultSpecification] = []) {
+        self.gracePeriodSeconds = gracePeriodSeconds
+        self.faults = faults
+    }
+}
+
+/// What a worker tells the supervisor.
+package enum WorkerReport: Sendable, Hashable, Codable {
+    /// The actor answers calls.
+    case serving(ShardNumber, Incarnation, Epoch)
+    /// The actor cannot be hosted: its constructor threw, its state is unreadable.
+    case refused(ShardNumber, Incarnation, DeathCause)
+    /// Another worker owns the shard by now; this one ends.
+    case fenced(ShardNumber, Incarnation)
+    /// A worker that outlived its supervisor hands back its listening socket and its page, as descriptors.
+    case handover(WorkerGreeting.Hosting)
+}
+
+/// How a worker introduces itself to a new supervisor.
+package struct WorkerGreeting: Sendable, Hashable, Codable {
+    package var identity: WorkerIdentity
+
+    /// A shard that a worker holds.
+    package struct Hosting: Sendable, Hashable, Codable {
+        package var shard: ShardNumber
+        package var actor: ActorID
+        package var incarnation: Incarnation
+
+        package init(shard: ShardNumber, actor: ActorID, incarnation: Incarnation) {
+            self.shard = shard
+            self.actor = actor
+            self.incarnation = incarnation
+        }
+    }
+
+    package init(identity: WorkerIdentity) { self.identity = identity }
+}
+
+/// How a driver introduces itself.
+package struct DriverGreeting: Sendable, Hashable, Codable {
+    package var id: DriverID
+    package var executable: String
+
+    package init(id: DriverID, executable: String) {
+        self.id = id
+        self.executable = executable
+    }
+}

@@ -1,0 +1,133 @@
+internal import Glibc
+
+/// Reads a data file without LMDB and without mapping it.
+///
+/// LMDB trusts its files: a truncated one is a SIGBUS, an empty one is taken for a new environment, and one of another
+/// program would be written to. So nothing is handed to LMDB before this has looked at it.
+struct DataFile: ~Copyable {
+    let path: String
+    private let descriptor: Int32
+
+    init(path: String) throws(LMDBError) {
+        self.path = path
+        descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        if descriptor < 0 { throw .lastSystemError(while: "opening the data file", at: path) }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    func status() throws(LMDBError) -> stat {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .lastSystemError(while: "reading its status", at: path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw LMDBError(.notOurs, "\(path) is not a regular file. Choose another directory.")
+        }
+        return status
+    }
+
+    func length() throws(LMDBError) -> UInt64 {
+        UInt64(try status().st_size)
+    }
+
+    /// Exactly `count` bytes from `offset`, or the error that says the file is damaged.
+    func read(_ count: Int, at offset: UInt64) throws(LMDBError) -> [UInt8] {
+        guard let position = off_t(exactly: offset) else { throw damaged("it refers to offset \(offset)") }
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = 0
+            while filled < count {
+                let part = pread(descriptor, buffer.baseAddress! + filled, count - filled, position + off_t(filled))
+                if part < 0 && errno == EINTR { continue }
+                if part < 0 { failure = errno }
+                if part <= 0 { break }
+                filled += part
+            }
+        }
+        guard failure == 0 else { throw LMDBError(status: failure, while: "reading the data file", at: path) }
+        guard bytes.count == count else { throw damaged("it ends within the \(count) bytes at offset \(offset)") }
+        return bytes
+    }
+
+    func damaged(_ how: String) -> LMDBError {
+        LMDBError(.damaged, "\(path) is damaged: \(how). Nothing was changed; keep the file and restore from a copy.")
+    }
+}
+
+extension DataFile {
+    /// What the newer of the two meta pages says.
+    struct Meta {
+        var pageBytes: Int
+        var free: Tree
+        var main: Tree
+        var lastPage: UInt64
+        var transaction: UInt64
+    }
+
+    /// The root of a B+tree within the file.
+    struct Tree {
+        var depth: Int
+        var root: UInt64
+
+        var isEmpty: Bool { root == UInt64.max }
+    }
+
+    private static let metaBytes = 152
+
+    /// Both meta pages must be sound: LMDB refuses the file otherwise.
+    func meta() throws(LMDBError) -> Meta {
+        if try length() == 0 { throw damaged("it is empty") }
+        let first = try meta(at: 0)
+        let second = try meta(at: UInt64(first.pageBytes))
+        if first.pageBytes != second.pageBytes { throw damaged("its meta pages disagree on the page size") }
+        return second.transaction > first.transaction ? second : first
+    }
+
+    private func meta(at offset: UInt64) throws(LMDBError) -> Meta {
+        let bytes = try read(Self.metaBytes, at: offset)
+        // Page header: number 8, pad 2, flags 2, space 4. Then magic 4, version 4, address 8, map size 8, two trees of
+        // 48 bytes (pad 4, flags 2, depth 2, four counts of 8, root 8), last page 8, transaction 8.
+        guard bytes.number(at: 10, as: UInt16.self) & PageFlags.meta != 0 else {
+            throw damaged("a meta page is garbage")
+        }
+        guard bytes.number(at: 16, as: UInt32.self) == 0xBEEF_C0DE else {
+            throw damaged("a meta page has no magic number")
+        }
+        let version = bytes.number(at: 20, as: UInt32.self)
+        guard version == 1 else {
+            throw LMDBError(.versionMismatch, "\(path) has LMDB data version \(version); this program reads version 1.")
+        }
+        let pageBytes = Int(bytes.number(at: 40, as: UInt32.self))
+        guard (512...65536).contains(pageBytes), pageBytes & (pageBytes - 1) == 0 else {
+            throw damaged("a meta page claims pages of \(pageBytes) bytes")
+        }
+        let meta = Meta(
+            pageBytes: pageBytes,
+            free: Tree(depth: Int(bytes.number(at: 46, as: UInt16.self)), root: bytes.number(at: 80, as: UInt64.self)),
+            main: Tree(depth: Int(bytes.number(at: 94, as: UInt16.self)), root: bytes.number(at: 128, as: UInt64.self)),
+            lastPage: bytes.number(at: 136, as: UInt64.self),
+            transaction: bytes.number(at: 144, as: UInt64.self)
+        )
+        for tree in [meta.free, meta.main] where !tree.isEmpty {
+            guard tree.root > 1, tree.root <= meta.lastPage, (1...32).contains(tree.depth) else {
+                throw damaged("a meta page points outside of the file")
+            }
+        }
+        return meta
+    }
+}
+
+enum PageFlags {
+    static let branch: UInt16 = 0x01
+    static let leaf: UInt16 = 0x02
+    static let overflow: UInt16 = 0x04
+    static let meta: UInt16 = 0x08
+}
+
+extension [UInt8] {
+    /// An integer in the machine's own byte order, as LMDB writes it. The caller has checked the bounds.
+    func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Number.Type) -> Number {
+        withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) }
+    }
+}

@@ -1,0 +1,106 @@
+internal import CLMDB
+internal import Glibc
+
+/// Makes environments appear whole or not at all, whatever kills the process meanwhile.
+///
+/// LMDB rejects a file whose creation was cut short. So a new one is finished in a temporary directory, made durable,
+/// and moved into place.
+struct EnvironmentCreation {
+    let place: Place
+    let options: EnvironmentOptions
+
+    private static let attemptsMax = 16
+
+    /// Creates the environment unless there is a data file already, which is never touched.
+    func createIfMissing() throws(LMDBError) {
+        for _ in 0..<Self.attemptsMax {
+            switch try FileSystem.kind(of: place.directory) {
+            case .other:
+                throw LMDBError(.notOurs, "\(place.directory) is not a directory. Choose another path.")
+            case .directory:
+                TemporaryDirectory.sweep(place.directory)
+                if try FileSystem.kind(of: place.dataFile) != .absent { return }
+                if try createFile() { return }
+            case .absent:
+                TemporaryDirectory.sweep(place.parent)
+                if try Self.createDirectory(place, filling: fill) { return }
+            }
+        }
+        let advice = "Other processes keep changing it; try again."
+        throw LMDBError(.lockedByOther, "\(place.directory) could not be created. \(advice)")
+    }
+
+    /// Fills a new directory and moves it to `place`: false if something appeared there meanwhile.
+    static func createDirectory(
+        _ place: Place,
+        filling fill: (Place) throws(LMDBError) -> Void
+    ) throws(LMDBError) -> Bool {
+        let temporary = try TemporaryDirectory(in: place.parent, for: place.name)
+        try fill(temporary.place)
+        try FileSystem.sealFile(temporary.place.dataFile)
+        try FileSystem.syncDirectory(temporary.place.directory)
+        guard try FileSystem.publish(temporary.place.directory, as: place.directory, isDirectory: true) else {
+            return false
+        }
+        temporary.keep()
+        try FileSystem.syncDirectory(place.parent)
+        return true
+    }
+
+    /// Puts a data file into an existing directory, whose other files are left alone.
+    private func createFile() throws(LMDBError) -> Bool {
+        // Made inside of the directory, because the directory may be a mount point.
+        let temporary = try TemporaryDirectory(in: place.directory, for: "data.mdb")
+        try fill(temporary.place)
+        try FileSystem.sealFile(temporary.place.dataFile)
+        guard try FileSystem.publish(temporary.place.dataFile, as: place.dataFile, isDirectory: false) else {
+            return false
+        }
+        try FileSystem.syncDirectory(place.directory)
+        return true
+    }
+
+    private func fill(_ temporary: Place) throws(LMDBError) {
+        // Nobody else knows the directory, so it needs no lock file, and none is left to move into place.
+        let settings = EnvironmentHandle.Settings(
+            mapBytes: options.mapBytesInitial,
+            databasesMax: options.databasesMax,
+            readersMax: 1,
+            flags: MDB_NOLOCK
+        )
+        let environment = try EnvironmentHandle.open(temporary, settings)
+        defer { mdb_env_close(environment.pointer) }
+        try writeMarker(environment, temporary)
+        _ = try environment.openDatabases(options.databases, at: temporary, readOnly: false)
+        let status = mdb_env_sync(environment.pointer, 1)
+        guard status == 0 else { throw LMDBError(status: status, while: "syncing the new file", at: place.directory) }
+    }
+
+    private func writeMarker(_ environment: EnvironmentHandle, _ temporary: Place) throws(LMDBError) {
+        var begun: OpaquePointer?
+        var status = mdb_txn_begin(environment.pointer, nil, 0, &begun)
+        guard status == 0, let transaction = begun else {
+            throw LMDBError(status: status, while: "creating the environment", at: place.directory)
+        }
+        var main: MDB_dbi = 0
+        status = mdb_dbi_open(transaction, nil, 0, &main)
+        if status == 0 { status = FormatMarker.put(options.format, transaction, main) }
+        if status == 0 {
+            status = mdb_txn_commit(transaction)
+        } else {
+            mdb_txn_abort(transaction)
+        }
+        guard status == 0 else {
+            throw LMDBError(status: status, while: "creating the environment", at: place.directory)
+        }
+    }
+}
+
+extension FormatMarker {
+    /// Writes the marker in a running write transaction and returns LMDB's status.
+    static func put(_ format: StoreFormat, _ transaction: OpaquePointer, _ main: MDB_dbi) -> Int32 {
+        withLMDBValue(of: key) { key in
+            withLMDBValue(of: encode(format)) { value in mdb_put(transaction, main, &key, &value, 0) }
+        }
+    }
+}

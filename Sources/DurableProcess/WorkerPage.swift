@@ -1,0 +1,64 @@
+internal import CDurable
+internal import Glibc
+
+/// One page of counters that a worker writes and its supervisor reads, also after the worker was killed.
+///
+/// The supervisor creates the page and sends `descriptor` to the worker, which adopts it. The page's size is sealed:
+/// a worker cannot hurt its supervisor by shrinking it.
+package final class WorkerPage: Sendable {
+    /// The page's descriptor, owned by this object and close-on-exec.
+    package let descriptor: Int32
+    // SAFETY: the pointer never changes, the mapping lives until deinit, and all access is by C11 atomics.
+    nonisolated(unsafe) private let page: OpaquePointer
+
+    /// Creates a page with all counters at zero.
+    package init() throws(ProcessError) {
+        var descriptor: Int32 = -1
+        var page: OpaquePointer?
+        let error = durable_page_create(&descriptor, &page)
+        guard error == 0, let page else { throw ProcessError(attempt: "create a worker page", errno: error) }
+        self.descriptor = descriptor
+        self.page = page
+    }
+
+    /// Maps a page that another process created and owns the descriptor from then on. On failure it stays the caller's.
+    package init(adopting descriptor: Int32) throws(ProcessError) {
+        var page: OpaquePointer?
+        let error = durable_page_map(descriptor, &page)
+        guard error == 0, let page else {
+            if error == EINVAL {
+                throw ProcessError(
+                    code: .invalidConfiguration, message: "descriptor \(descriptor) is not a worker page", errno: error
+                )
+            }
+            throw ProcessError(attempt: "map a worker page", errno: error)
+        }
+        self.descriptor = descriptor
+        self.page = page
+    }
+
+    deinit {
+        durable_page_unmap(page)
+        close(descriptor)
+    }
+
+    /// How many turns the worker has completed.
+    package var turnsCompleted: UInt64 { durable_page_turns(page) }
+
+    /// Counts completed turns.
+    package func addTurnsCompleted(_ count: UInt64 = 1) {
+        durable_page_add_turns(page, count)
+    }
+
+    /// The worker's last sign of life, in ticks of a clock that worker and supervisor agree on.
+    package var heartbeat: UInt64 {
+        get { durable_page_heartbeat(page) }
+        set { durable_page_set_heartbeat(page, newValue) }
+    }
+
+    /// Reserved: which call the worker runs, in a code of the caller's choice; 0 is none.
+    package var currentCallNote: UInt64 {
+        get { durable_page_call_note(page) }
+        set { durable_page_set_call_note(page, newValue) }
+    }
+}

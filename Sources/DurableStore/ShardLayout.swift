@@ -1,0 +1,106 @@
+package import DurableCore
+internal import DurableLMDB
+
+/// Databases, keys and rows of a shard, as `docs/checkpoint-format.md` specifies them.
+package enum ShardLayout {
+    static let format = StoreFormat(name: "durable-shard", version: 1)
+    static let meta = "meta"
+    static let actors = "actors"
+    static let state = "state"
+    static let done = "done"
+    static let databases = [meta, actors, state, done]
+    static let fenceKey = Array("fence".utf8)
+    /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
+    static let fieldNameBytesMax = 490
+
+    /// The directory of a shard's environment.
+    package static func directory(of shard: ShardNumber, in runtime: String) -> String { "\(runtime)/shards/\(shard)" }
+
+    /// The socket on which a shard's calls arrive, whoever hosts it.
+    package static func socket(of shard: ShardNumber, in runtime: String) -> String {
+        "\(runtime)/shards/\(shard)/socket"
+    }
+
+    static func stateKey(_ actor: ActorID, field: String) -> [UInt8] { actor.bytes + Array(field.utf8) }
+
+    static func doneKey(_ actor: ActorID, _ id: CallID) -> [UInt8] {
+        var writer = ByteWriter(reserving: 40)
+        writer.write(actor)
+        writer.write(id.session)
+        writer.writeBigEndian(id.sequence)
+        return writer.bytes
+    }
+
+    static func donePrefix(_ actor: ActorID, _ session: SessionID) -> [UInt8] { actor.bytes + session.bytes }
+}
+
+/// Who owns a shard, and how far it has come. Checked and rewritten inside every write transaction.
+package struct Fence: Sendable, Hashable {
+    /// Raised by each new owner.
+    package var epoch: Epoch
+    /// Raised by each commit.
+    package var version: UInt64
+    /// The owner's process.
+    package var pid: Int32
+    /// The owner's incarnation of the actor.
+    package var incarnation: Incarnation
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 28)
+        writer.write(epoch)
+        writer.write(version)
+        writer.write(pid)
+        writer.write(incarnation)
+        return StoredValue.seal(writer.bytes)
+    }
+
+    init(epoch: Epoch, version: UInt64, pid: Int32, incarnation: Incarnation) {
+        self.epoch = epoch
+        self.version = version
+        self.pid = pid
+        self.incarnation = incarnation
+    }
+
+    init(decoding value: [UInt8]) throws(MalformedBytes) {
+        var reader = ByteReader(try StoredValue.open(value).payload)
+        epoch = try reader.read()
+        version = try reader.read()
+        pid = try reader.read()
+        incarnation = try reader.read()
+        try reader.finish()
+    }
+}
+
+extension Completion {
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(reserving: 32)
+        writer.write(fingerprint)
+        outcome.write(to: &writer)
+        return StoredValue.seal(writer.bytes)
+    }
+
+    init(decoding value: [UInt8], id: CallID) throws(MalformedBytes) {
+        var reader = ByteReader(try StoredValue.open(value).payload)
+        fingerprint = try reader.read()
+        outcome = try CallOutcome(from: &reader)
+        try reader.finish()
+        self.id = id
+        firstIncomplete = 0
+    }
+}
+
+/// What a shard says of an actor in it, readable without the registry.
+package struct StoredActor: Sendable, Hashable, Codable {
+    /// The type's name for people.
+    package var type: String
+    /// The type's mangled name.
+    package var typeName: String
+    /// The name it is found under.
+    package var name: String?
+
+    package init(type: String, typeName: String, name: String?) {
+        self.type = type
+        self.typeName = typeName
+        self.name = name
+    }
+}

@@ -1,0 +1,149 @@
+internal import CBOR
+package import DurableCore
+internal import DurableLMDB
+
+/// The registry on disk: actors, drivers and the restart ledger. Only the supervisor writes.
+package final class RegistryStore {
+    /// A driver that a former supervisor knew.
+    package struct Driver: Sendable, Hashable, Codable {
+        package var id: DriverID
+        package var pid: Int32
+        package var startTime: UInt64
+    }
+
+    /// What changed and is to be stored in one transaction.
+    struct Changes: Sendable {
+        var records: [ActorRecord] = []
+        var removed: [ActorID] = []
+        var drivers: [Driver] = []
+        var leftDrivers: [DriverID] = []
+        var ledger: [LedgerEntry] = []
+
+        var isEmpty: Bool {
+            records.isEmpty && removed.isEmpty && drivers.isEmpty && leftDrivers.isEmpty && ledger.isEmpty
+        }
+    }
+
+    private static let format = StoreFormat(name: "durable-registry", version: 1)
+    private static let names = ["meta", "actors", "drivers", "ledger"]
+    private static let nextShardKey = Array("nextShard".utf8)
+    private let environment: Environment
+    private var ledgerNext: UInt64
+
+    /// Opens the registry, or creates it.
+    package init(_ layout: RuntimeLayout, readOnly: Bool = false) throws(ActorError) {
+        do {
+            var options = EnvironmentOptions(format: Self.format, databases: Self.names)
+            options.readOnly = readOnly
+            environment = try Environment.open(directory: layout.supervisor, options: options)
+            let ledger = environment.database("ledger")
+            ledgerNext = try environment.tryRead { transaction throws in
+                try transaction.last(in: ledger).map { Self.number($0.key) + 1 } ?? 1
+            }
+        } catch {
+            throw Self.convert(error, layout.supervisor)
+        }
+    }
+
+    /// All records, and the number of the next shard.
+    package func load() throws(ActorError) -> (records: [ActorRecord], drivers: [Driver], nextShard: ShardNumber) {
+        do {
+            return try environment.tryRead { transaction throws in
+                let records = try rows("actors", ActorRecord.self, transaction)
+                let drivers = try rows("drivers", Driver.self, transaction)
+                let next = try transaction.get(Self.nextShardKey, in: environment.database("meta"))
+                return (records, drivers, try next.map { Self.number(try StoredValue.open($0).payload) } ?? 1)
+            }
+        } catch {
+            throw Self.convert(error, "the registry")
+        }
+    }
+
+    /// The newest entries of the ledger, oldest first.
+    package func ledger(newest count: Int) throws(ActorError) -> [LedgerEntry] {
+        do {
+            let first = ledgerNext > UInt64(count) ? ledgerNext - UInt64(count) : 0
+            return try environment.tryRead { transaction throws in
+                var entries: [LedgerEntry] = []
+                for number in first..<ledgerNext {
+                    let value = try transaction.get(Self.key(number), in: environment.database("ledger"))
+                    if let value { entries.append(try Self.decode(LedgerEntry.self, value)) }
+                }
+                return entries
+            }
+        } catch {
+            throw Self.convert(error, "the registry")
+        }
+    }
+
+    /// Stores changes durably, all or none.
+    func write(_ changes: Changes, nextShard: ShardNumber) throws(ActorError) {
+        let (actors, drivers) = (environment.database("actors"), environment.database("drivers"))
+        let (ledger, meta) = (environment.database("ledger"), environment.database("meta"))
+        let firstEntry = ledgerNext
+        do {
+            try environment.tryWrite { transaction throws in
+                for record in changes.records {
+                    try transaction.put(record.id.bytes, try Self.encode(record), in: actors)
+                }
+                for id in changes.removed { _ = try transaction.delete(id.bytes, in: actors) }
+                for driver in changes.drivers {
+                    try transaction.put(driver.id.bytes, try Self.encode(driver), in: drivers)
+                }
+                for id in changes.leftDrivers { _ = try transaction.delete(id.bytes, in: drivers) }
+                for (offset, entry) in changes.ledger.enumerated() {
+                    let number = firstEntry + UInt64(offset)
+                    try transaction.put(Self.key(number), try Self.encode(entry), in: ledger)
+                    if number > Limits.ledgerEntriesMax {
+                        _ = try transaction.delete(Self.key(number - UInt64(Limits.ledgerEntriesMax)), in: ledger)
+                    }
+                }
+                try transaction.put(Self.nextShardKey, StoredValue.seal(Self.key(nextShard)), in: meta)
+            }
+            ledgerNext += UInt64(changes.ledger.count)
+        } catch {
+            throw Self.convert(error, "the registry")
+        }
+    }
+
+    package func close() { environment.close() }
+
+    private func rows<Row: Decodable>(
+        _ database: String,
+        _ type: Row.Type,
+        _ transaction: borrowing ReadTransaction
+    ) throws -> [Row] {
+        var values: [[UInt8]] = []
+        try transaction.forEach(prefix: [], in: environment.database(database)) { _, value in
+            values.append(Array(value))
+            return true
+        }
+        return try values.map { try Self.decode(Row.self, $0) }
+    }
+
+    private static func encode(_ value: some Encodable) throws -> [UInt8] {
+        StoredValue.seal(try CBOREncoder().encode(value))
+    }
+
+    private static func decode<Value: Decodable>(_ type: Value.Type, _ stored: [UInt8]) throws -> Value {
+        try CBORDecoder().decode(Value.self, from: StoredValue.open(stored).payload)
+    }
+
+    private static func key(_ number: UInt64) -> [UInt8] {
+        var writer = ByteWriter(reserving: 8)
+        writer.writeBigEndian(number)
+        return writer.bytes
+    }
+
+    private static func number(_ key: some Sequence<UInt8>) -> UInt64 { key.reduce(0) { $0 << 8 | UInt64($1) } }
+
+    private static func convert(_ error: any Error, _ path: String) -> ActorError {
+        guard let error = error as? LMDBError else {
+            return ActorError(.directoryUnusable, "\(path) cannot be read; its bytes are kept", cause: "\(error)")
+        }
+        return switch error.code {
+        case .noSpace, .mapFull: ActorError(.storageFull, error.message)
+        default: ActorError(.directoryUnusable, error.message)
+        }
+    }
+}

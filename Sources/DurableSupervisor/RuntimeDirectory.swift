@@ -1,0 +1,101 @@
+package import DurableCore
+internal import Glibc
+
+/// Creates and checks the directories of a runtime; every refusal names the path and what to do.
+package enum RuntimeDirectory {
+    /// Creates what is missing, and checks that the directory is ours to use.
+    package static func prepare(_ layout: RuntimeLayout) throws(ActorError) {
+        try checkSocketPath(layout)
+        try makePath(layout.directory)
+        try checkOwner(layout.directory)
+        for directory in [layout.supervisor, layout.shards, layout.stderr] { try make(directory) }
+        guard access(layout.supervisor, W_OK | X_OK) == 0 else {
+            throw unusable(layout.directory, "cannot be written to: \(reason(errno))")
+        }
+        try checkRoom(layout.directory)
+    }
+
+    /// Whether a directory with this path can hold the runtime's sockets, whose paths the kernel limits to 107 bytes.
+    package static func checkSocketPath(_ layout: RuntimeLayout) throws(ActorError) {
+        let longest = layout.shardSocket(99_999_999)
+        guard longest.utf8.count <= 107 else {
+            let room = 107 - (longest.utf8.count - layout.directory.utf8.count)
+            throw ActorError(
+                .directoryUnusable,
+                "the path \(layout.directory) has \(layout.directory.utf8.count) bytes, too long for the sockets in "
+                    + "it; choose a directory of at most \(room) bytes"
+            )
+        }
+    }
+
+    /// Removes a directory and all in it; what is gone already is no error.
+    package static func remove(_ path: String) {
+        for name in entries(of: path) {
+            let child = "\(path)/\(name)"
+            if unlink(child) != 0, errno == EISDIR || errno == EPERM { remove(child) }
+        }
+        rmdir(path)
+    }
+
+    /// The names in a directory; none when it cannot be read.
+    package static func entries(of path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    static func make(_ path: String) throws(ActorError) {
+        guard mkdir(path, 0o700) != 0 else {
+            // The mode that mkdir takes is cut by the umask.
+            chmod(path, 0o700)
+            return
+        }
+        guard errno == EEXIST else { throw unusable(path, "cannot be created: \(reason(errno))") }
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw unusable(path, "is not a directory")
+        }
+    }
+
+    private static func makePath(_ path: String) throws(ActorError) {
+        guard path.hasPrefix("/") else { throw unusable(path, "is not an absolute path") }
+        var status = stat()
+        if stat(path, &status) != 0, errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            try makePath(String(path[..<slash]))
+        }
+        try make(path)
+    }
+
+    private static func checkOwner(_ path: String) throws(ActorError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw unusable(path, "cannot be looked at: \(reason(errno))") }
+        guard status.st_uid == geteuid() else {
+            throw unusable(path, "belongs to user \(status.st_uid), this process runs as user \(geteuid())")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw unusable(path, "can be written by others; take the right away with `chmod go-w`")
+        }
+    }
+
+    private static func checkRoom(_ path: String) throws(ActorError) {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return }
+        let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
+        guard free >= 1 << 20 else {
+            throw ActorError(.storageFull, "the disk of \(path) has \(free >> 10) KiB left; a runtime needs 1 MiB")
+        }
+    }
+
+    static func unusable(_ path: String, _ what: String) -> ActorError {
+        ActorError(.directoryUnusable, "the directory \(path) \(what)")
+    }
+
+    static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
+}

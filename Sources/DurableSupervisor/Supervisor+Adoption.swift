@@ -1,0 +1,163 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableProcess
+internal import DurableTransport
+internal import Glibc
+
+/// What a former supervisor left behind: workers that go on, drivers that still live, actors to start again.
+extension Supervisor {
+    /// Decides for every actor of the registry what becomes of it.
+    func recover(_ known: [RegistryStore.Driver]) {
+        for driver in known { rejoin(driver) }
+        let isContinued = !drivers.isEmpty
+        for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
+            if let identity = record.worker, let handle = try? ProcessHandle.adopt(
+                pid: identity.pid,
+                startTime: identity.startTime
+            ) {
+                expect(record, identity, handle)
+            } else if record.worker != nil, isContinued {
+                restart(record)
+            } else if record.owner == .detached {
+                becomeDormant(record)
+            } else {
+                perform(host(record).slot.end(because: .ownerDied), on: record.shard)
+            }
+        }
+        endOrphans()
+        sweepShards()
+    }
+
+    /// A worker that outlived its supervisor registers again.
+    func returningWorkerHandler(_ hello: Hello) -> ConnectionHandler? {
+        guard let greeting = try? CBORDecoder().decode(WorkerGreeting.self, from: hello.info),
+            let worker = pool.workers[greeting.identity.pid], worker.identity == greeting.identity
+        else { return nil }
+        let handler = pool.controlHandler(for: worker)
+        let box = LoopConfined(value: worker)
+        return ConnectionHandler(
+            opened: { connection in
+                box.value.connection = connection
+                handler.opened(connection)
+            },
+            received: handler.received,
+            closed: handler.closed
+        )
+    }
+
+    /// A returning worker hands back its listening socket and its page.
+    func takeOver(_ worker: WorkerProcess, _ hosting: WorkerGreeting.Hosting, _ descriptors: [OwnedDescriptor]) {
+        guard let hosted = hosted[hosting.shard], hosted.worker === worker,
+            hosted.slot.incarnation == hosting.incarnation, descriptors.count == 2
+        else {
+            send(.end, to: worker)
+            return
+        }
+        hosted.listener = Listener(adopting: descriptors[0].take())
+        worker.page = try? WorkerPage(adopting: descriptors[1].take())
+        send(.adopted, to: worker)
+        refill(worker.executable)
+    }
+
+    /// A process that may have been replaced on its number is not the one that we knew.
+    private func rejoin(_ known: RegistryStore.Driver) {
+        guard let handle = try? ProcessHandle.adopt(pid: known.pid, startTime: known.startTime) else {
+            changes.leftDrivers.append(known.id)
+            persistSoon()
+            return
+        }
+        let driver = Driver(id: known.id, handle: handle, executable: "")
+        drivers[known.id] = driver
+        watch(driver)
+    }
+
+    private func expect(_ record: ActorRecord, _ identity: WorkerIdentity, _ handle: ProcessHandle) {
+        let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: now)
+        let hosted = Hosted(slot: slot, actor: record.id)
+        self.hosted[record.shard] = hosted
+        let worker = WorkerProcess(
+            handle: handle,
+            identity: identity,
+            executable: record.executable,
+            stderr: try? StderrFile(path: layout.stderrFile(identity.serial)),
+            page: nil
+        )
+        worker.phase = .assigned(record.shard, record.incarnation)
+        hosted.worker = worker
+        do {
+            try pool.adopt(worker)
+        } catch {
+            worker.kill()
+        }
+        let shard = record.shard
+        loop.schedule(after: Limits.adoptionTimeout) { [self] in
+            guard let hosted = self.hosted[shard], hosted.worker?.identity == identity, hosted.listener == nil else {
+                return
+            }
+            perform(hosted.slot.killLife(because: .unresponsive), on: shard)
+        }
+    }
+
+    private func restart(_ record: ActorRecord) {
+        let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: now)
+        let hosted = Hosted(slot: slot, actor: record.id)
+        self.hosted[record.shard] = hosted
+        loop.execute { [self] in
+            guard let hosted = self.hosted[record.shard] else { return }
+            let action = hosted.slot.exited(
+                record.incarnation,
+                cause: .unknown,
+                wasProductive: true,
+                now: now,
+                jitter: Double.random(in: 0...1)
+            )
+            perform(action, on: record.shard)
+            changes.ledger.append(
+                LedgerEntry(
+                    record: record,
+                    pid: record.worker?.pid ?? 0,
+                    cause: .unknown,
+                    isRestarted: hosted.slot.isRunning,
+                    milliseconds: wallClockMilliseconds,
+                    stderrTail: ""
+                )
+            )
+            persistSoon()
+        }
+    }
+
+    /// The whole runtime ended, so nobody is to blame: the budget is whole again when the actor is next used.
+    private func becomeDormant(_ record: ActorRecord) {
+        let updated = registry.update(record.id) {
+            $0.worker = nil
+            $0.policy = RestartPolicy(maxRestarts: $0.options.maxRestarts)
+        }
+        guard let updated else { return }
+        changes.records.append(updated)
+        persistSoon()
+        _ = host(updated)
+    }
+
+    /// Ends the actors whose owner did not outlive the former supervisor.
+    private func endOrphans() {
+        for record in registry.records.values where record.ended == nil {
+            let isOrphan =
+                switch record.owner {
+                case .detached: false
+                case .driver(let id): drivers[id] == nil
+                case .actor(let id): registry.records[id].map { $0.ended != nil } ?? true
+                }
+            if isOrphan { endActor(record.id, because: .ownerDied) }
+        }
+    }
+
+    /// Removes the directories of shards that no record names: their actors ended while nobody could remove them.
+    private func sweepShards() {
+        let used = Set(registry.records.values.map(\.shard))
+        for name in RuntimeDirectory.entries(of: layout.shards) {
+            if let number = ShardNumber(name), !used.contains(number) {
+                RuntimeDirectory.remove(layout.shard(number))
+            }
+        }
+    }
+}

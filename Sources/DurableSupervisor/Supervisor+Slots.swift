@@ -1,0 +1,229 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableProcess
+internal import DurableTransport
+internal import Glibc
+
+/// What slots decide, done: assignments, kills, ends.
+extension Supervisor {
+    /// Performs what a slot returned.
+    func perform(_ action: Slot.Action, on shard: ShardNumber) {
+        guard let hosted = hosted[shard] else { return }
+        switch action {
+        case .none:
+            break
+        case .start:
+            startNext(shard, hosted)
+        case .wait(let delay, let incarnation):
+            loop.schedule(after: delay) { [self] in
+                guard let hosted = self.hosted[shard] else { return }
+                perform(hosted.slot.delayPassed(after: incarnation, now: now), on: shard)
+            }
+        case .killWorker:
+            kill(shard, hosted)
+        case .announceEnd(let cause):
+            end(shard, hosted, cause)
+        }
+        notify(hosted)
+        endIfUnused()
+    }
+
+    /// Gives waiting shards to workers that are ready, and sees that enough are on their way.
+    func assignWaiting() {
+        var remaining: [ShardNumber] = []
+        var wanted: [String: Int] = [:]
+        for shard in waiting {
+            guard let hosted = hosted[shard], hosted.slot.isRunning, let record = registry.records[hosted.actor] else {
+                continue
+            }
+            if let worker = pool.takeSpare(of: record.executable) {
+                assign(shard, hosted, record, to: worker)
+            } else {
+                wanted[record.executable, default: 0] += 1
+                remaining.append(shard)
+            }
+        }
+        waiting = remaining
+        for (executable, count) in wanted { refill(executable, waiting: count) }
+    }
+
+    /// Keeps enough workers of an executable ready.
+    func refill(_ executable: String, waiting count: Int = 0) {
+        guard !isEnding else { return }
+        do {
+            try pool.refill(executable, waiting: count)
+        } catch {
+            log("no worker of \(executable) can be started: \(error.message)")
+            failWaiting(of: executable, because: error.message)
+        }
+    }
+
+    /// The actor's worker is gone; what follows is the slot's decision.
+    func workerExited(_ worker: WorkerProcess) {
+        let cause = deathCause(of: worker)
+        guard case .assigned(let shard, let incarnation) = worker.phase, let hosted = hosted[shard] else {
+            spareExited(worker, cause)
+            return
+        }
+        if hosted.worker === worker { hosted.worker = nil }
+        let action = hosted.slot.exited(
+            incarnation,
+            cause: cause,
+            wasProductive: worker.wasProductive,
+            now: now,
+            jitter: Double.random(in: 0...1)
+        )
+        // The replacement first: the ledger is not on the path of a recovery.
+        let endedAs: DeathCause =
+            if case .ended(let final) = hosted.slot.state { final } else { hosted.slot.lastCause ?? cause }
+        perform(action, on: shard)
+        enter(worker, hosted, incarnation, endedAs)
+    }
+
+    private func enter(_ worker: WorkerProcess, _ hosted: Hosted, _ incarnation: Incarnation, _ cause: DeathCause) {
+        guard var record = registry.records[hosted.actor] else { return }
+        record.incarnation = incarnation
+        let entry = LedgerEntry(
+            record: record,
+            pid: worker.identity.pid,
+            cause: cause,
+            isRestarted: hosted.slot.isRunning,
+            milliseconds: wallClockMilliseconds,
+            stderrTail: worker.stderrTail
+        )
+        changes.ledger.append(entry)
+        unlink(layout.stderrFile(worker.identity.serial))
+        persistSoon()
+    }
+
+    private func startNext(_ shard: ShardNumber, _ hosted: Hosted) {
+        do {
+            if hosted.listener == nil {
+                try RuntimeDirectory.make(layout.shard(shard))
+                hosted.listener = try Listener.bind(path: layout.shardSocket(shard), replacing: true)
+            }
+        } catch {
+            let message = (error as? TransportError)?.message ?? "\(error)"
+            let cause = DeathCause.spawnFailed(message: "its socket cannot be made: \(message)")
+            perform(hosted.slot.end(because: cause), on: shard)
+            // No worker is there to exit.
+            exitWithoutWorker(shard, hosted, cause)
+            return
+        }
+        waiting.append(shard)
+        assignWaiting()
+    }
+
+    private func assign(_ shard: ShardNumber, _ hosted: Hosted, _ record: ActorRecord, to worker: WorkerProcess) {
+        let incarnation = hosted.slot.incarnation
+        worker.phase = .assigned(shard, incarnation)
+        hosted.worker = worker
+        let policy = hosted.slot.policy
+        let updated = registry.update(record.id) {
+            $0.incarnation = incarnation
+            $0.worker = worker.identity
+            $0.policy = policy
+        }
+        guard let updated, let listener = hosted.listener, let page = worker.page else { return }
+        let assignment = Assignment(
+            record: updated,
+            incarnation: incarnation,
+            directory: layout.directory,
+            configuration: configuration.worker
+        )
+        send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
+        changes.records.append(updated)
+        persistSoon()
+    }
+
+    func send(_ command: WorkerCommand, to worker: WorkerProcess, descriptors: [Int32] = []) {
+        guard let payload = try? CBOREncoder().encode(command),
+            worker.connection?.send(Frame(kind: FrameKind.command, payload: payload), descriptors: descriptors) == true
+        else {
+            // A worker that cannot be told is of no use; its death is handled like any other.
+            worker.kill()
+            return
+        }
+    }
+
+    private func kill(_ shard: ShardNumber, _ hosted: Hosted) {
+        guard let worker = hosted.worker else {
+            waiting.removeAll { $0 == shard }
+            exitWithoutWorker(shard, hosted, .killed)
+            return
+        }
+        guard faults.passes(.supervisorKillBeforeReplace, incarnation: hosted.slot.incarnation) else {
+            // Fault injection: the worker stays alive and is replaced all the same, as if the kill had not worked.
+            worker.phase = .spare
+            worker.connection?.close()
+            hosted.worker = nil
+            exitWithoutWorker(shard, hosted, .unresponsive)
+            return
+        }
+        worker.kill()
+    }
+
+    private func exitWithoutWorker(_ shard: ShardNumber, _ hosted: Hosted, _ cause: DeathCause) {
+        let incarnation = hosted.slot.incarnation
+        let action = hosted.slot.exited(
+            incarnation,
+            cause: cause,
+            wasProductive: true,
+            now: now,
+            jitter: Double.random(in: 0...1)
+        )
+        perform(action, on: shard)
+    }
+
+    private func end(_ shard: ShardNumber, _ hosted: Hosted, _ cause: DeathCause) {
+        waiting.removeAll { $0 == shard }
+        hosted.listener?.close()
+        hosted.listener = nil
+        unlink(layout.shardSocket(shard))
+        let keepsState = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
+        if !keepsState {
+            changes.removed += registry.end(hosted.actor, cause: cause)
+            changes.removed.append(hosted.actor)
+            RuntimeDirectory.remove(layout.shard(shard))
+        }
+        for child in registry.owned(by: .actor(hosted.actor)) { endActor(child, because: .ownerDied) }
+        persistSoon()
+    }
+
+    /// Ends an actor for good.
+    func endActor(_ id: ActorID, because cause: DeathCause) {
+        guard let record = registry.records[id], record.ended == nil else { return }
+        let hosted = self.hosted[record.shard] ?? host(record)
+        perform(hosted.slot.end(because: cause), on: record.shard)
+    }
+
+    /// The slot of an actor that has none yet in this supervisor's life.
+    func host(_ record: ActorRecord) -> Hosted {
+        let slot = Slot(policy: record.policy, incarnation: record.incarnation)
+        let hosted = Hosted(slot: slot, actor: record.id)
+        self.hosted[record.shard] = hosted
+        return hosted
+    }
+
+    /// Tells those who wait that something has changed.
+    func notify(_ hosted: Hosted) {
+        let incarnation = hosted.slot.incarnation
+        let isOver = !hosted.slot.isRunning
+        let due = hosted.waiters.filter { isOver || $0.0 != incarnation }
+        hosted.waiters.removeAll { isOver || $0.0 != incarnation }
+        for (_, answer) in due { answer() }
+    }
+
+    private func deathCause(of worker: WorkerProcess) -> DeathCause {
+        switch worker.handle.reap() {
+        case .exited(let code): code == WorkerExitCode.fenced ? .fenced : .exit(code: code)
+        case .signalled(let signal, _):
+            if worker.isKilledByUs { .unresponsive } else if signal == SIGKILL, outOfMemoryStruck() {
+                .outOfMemory
+            } else {
+                .signal(number: signal)
+            }
+        case .unknown, nil: worker.isKilledByUs ? .unresponsive : .unknown
+        }
+    }
+}

@@ -1,0 +1,60 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableProcess
+internal import DurableTransport
+internal import Glibc
+
+/// News of workers.
+extension Supervisor {
+    /// A spawned worker is initialised.
+    func workerReady(_ worker: WorkerProcess) {
+        spawnFailures = 0
+        assignWaiting()
+    }
+
+    /// A worker said something.
+    func workerReported(_ worker: WorkerProcess, _ report: WorkerReport, _ descriptors: [OwnedDescriptor]) {
+        switch report {
+        case .serving(let shard, let incarnation, _):
+            guard let hosted = hosted[shard], hosted.worker === worker else { return }
+            perform(hosted.slot.served(incarnation, now: now), on: shard)
+            // The recovery is over: now there is time to warm the next spare.
+            refill(worker.executable)
+        case .refused(let shard, let incarnation, let cause):
+            guard let hosted = hosted[shard], hosted.worker === worker else { return }
+            perform(hosted.slot.refused(incarnation, cause: cause), on: shard)
+        case .fenced:
+            // It ends by itself; its exit code says why.
+            break
+        case .handover(let hosting):
+            takeOver(worker, hosting, descriptors)
+        }
+    }
+
+    /// A worker ended before it had a shard.
+    func spareExited(_ worker: WorkerProcess, _ cause: DeathCause) {
+        let tail = worker.stderrTail
+        unlink(layout.stderrFile(worker.identity.serial))
+        guard !isEnding, !worker.isKilledByUs else { return }
+        guard worker.phase == .starting else {
+            refill(worker.executable)
+            return
+        }
+        spawnFailures += 1
+        let message = "\(cause); \(tail.suffix(500))"
+        guard spawnFailures <= 5 else {
+            failWaiting(of: worker.executable, because: message)
+            return
+        }
+        loop.schedule(after: .milliseconds(20 << spawnFailures)) { [self] in assignWaiting() }
+    }
+
+    /// No worker can be had: the actors that wait for one end.
+    func failWaiting(of executable: String, because message: String) {
+        for shard in waiting {
+            guard let hosted = hosted[shard], registry.records[hosted.actor]?.executable == executable else { continue }
+            let incarnation = hosted.slot.incarnation
+            perform(hosted.slot.refused(incarnation, cause: .spawnFailed(message: message)), on: shard)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableProcess
+internal import DurableTransport
+internal import Glibc
+
+/// The process that spawns, watches and restarts the workers of one data directory.
+///
+/// It never runs user code and is never on the path of a call. Everything here happens on its loop's thread; what to
+/// do is decided by `Slot` and `Registry`, and done in the extensions: requests, slots, adoption, shutdown.
+// SAFETY: every member is used on the loop's thread only, from its callbacks.
+final class Supervisor: @unchecked Sendable {
+    /// A shard, its decisions and its present worker.
+    final class Hosted {
+        var slot: Slot
+        let actor: ActorID
+        var worker: WorkerProcess?
+        var listener: Listener?
+        /// Answered once the incarnation or the state has changed.
+        var waiters: [(Incarnation?, () -> Void)] = []
+
+        init(slot: Slot, actor: ActorID) {
+            self.slot = slot
+            self.actor = actor
+        }
+    }
+
+    /// A driver that belongs to the runtime.
+    final class Driver {
+        let id: DriverID
+        let handle: ProcessHandle
+        let executable: String
+        var connection: Connection?
+        var watch: LoopWatch?
+
+        init(id: DriverID, handle: ProcessHandle, executable: String) {
+            self.id = id
+            self.handle = handle
+            self.executable = executable
+        }
+    }
+
+    let configuration: SupervisorConfiguration
+    let layout: RuntimeLayout
+    let loop: EventLoop
+    let store: RegistryStore
+    let pool: WorkerPool
+    let faults: FaultInjector
+    var registry: Registry
+    var hosted: [ShardNumber: Hosted] = [:]
+    var drivers: [DriverID: Driver] = [:]
+    /// Shards that wait for a worker of their executable, oldest first.
+    var waiting: [ShardNumber] = []
+    var spawnFailures = 0
+    var changes = RegistryStore.Changes()
+    var isPersistScheduled = false
+    /// Drivers that have left and wait for the end of what they owned.
+    var leaveWaiters: [@Sendable (SupervisorResponse) -> Void] = []
+    var isEnding = false
+    var isSettled = false
+    var listener: Listener?
+    private let lock: Int32
+    private let started = ContinuousClock.now
+    private var oomKills: UInt64
+
+    init(_ configuration: SupervisorConfiguration, lock: Int32) throws {
+        self.configuration = configuration
+        self.lock = lock
+        layout = RuntimeLayout(directory: configuration.directory)
+        store = try RegistryStore(layout)
+        let stored = try store.load()
+        registry = Registry(records: stored.records, nextShard: stored.nextShard)
+        loop = try EventLoop(name: "supervisor")
+        let serial = (stored.records.compactMap { $0.worker?.serial }.max() ?? 0) + 1_000
+        pool = WorkerPool(loop: loop, layout: layout, spares: configuration.spares, nextSerial: serial)
+        faults = FaultInjector(configuration.worker.faults)
+        oomKills = oomKillCount() ?? 0
+        pool.handlers = WorkerPool.Handlers(
+            ready: { [unowned self] in workerReady($0) },
+            report: { [unowned self] in workerReported($0, $1, $2) },
+            request: { [unowned self] in received($1, on: $0, from: nil) },
+            exited: { [unowned self] in workerExited($0) }
+        )
+        recover(stored.drivers)
+        try listen()
+    }
+
+    /// Runs until the last driver and the last running actor are gone; then ends the process.
+    func run() -> Never {
+        scheduleHousekeeping()
+        loop.schedule(after: Limits.supervisorStartTimeout) { [self] in
+            isSettled = true
+            endIfUnused()
+        }
+        loop.run()
+        exit(WorkerExitCode.finished)
+    }
+
+    /// Time since the supervisor started, as the pure parts want it.
+    var now: Duration { ContinuousClock.now - started }
+
+    /// Milliseconds since 1970, for the ledger.
+    var wallClockMilliseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Whether the kernel's out-of-memory killer has struck since the last look.
+    func outOfMemoryStruck() -> Bool {
+        guard let count = oomKillCount() else { return false }
+        defer { oomKills = count }
+        return count > oomKills
+    }
+
+    /// Stores what has changed, now. Says so on stderr when it cannot, and goes on: running actors need no registry.
+    @discardableResult
+    func persist() -> ActorError? {
+        guard !changes.isEmpty else { return nil }
+        do {
+            try store.write(changes, nextShard: registry.nextShard)
+            changes = RegistryStore.Changes()
+            return nil
+        } catch {
+            log("the registry could not be stored, it is tried again: \(error)")
+            persistSoon(after: .seconds(1))
+            return error
+        }
+    }
+
+    /// Stores what has changed in a moment: off the path of a recovery, and together with what follows.
+    func persistSoon(after delay: Duration = .milliseconds(2)) {
+        guard !isPersistScheduled else { return }
+        isPersistScheduled = true
+        loop.schedule(after: delay) { [self] in
+            isPersistScheduled = false
+            persist()
+        }
+    }
+
+    func log(_ message: String) {
+        let line = "durable supervisor: \(message)\n"
+        _ = line.withCString { write(2, $0, strlen($0)) }
+    }
+
+    private func listen() throws {
+        let listener = try Listener.bind(path: layout.socket, replacing: true)
+        self.listener = listener
+        try listener.accept(
+            on: loop,
+            hello: { Hello(role: ConnectionRole.supervisor.rawValue, info: []) },
+            limits: FrameLimits(),
+            onConnection: { [unowned self] in accepted($0) }
+        )
+    }
+
+    private func accepted(_ connection: Connection) -> ConnectionHandler? {
+        guard let hello = connection.peerHello else { return nil }
+        switch ConnectionRole(rawValue: hello.role) {
+        case .driver: return driverHandler(hello)
+        case .worker: return returningWorkerHandler(hello)
+        default: return nil
+        }
+    }
+
+    private func scheduleHousekeeping() {
+        loop.schedule(after: .seconds(1)) { [self] in
+            pool.trimStderr()
+            _ = OrphanReaper.reapOrphans(except: Set(pool.workers.keys))
+            scheduleHousekeeping()
+        }
+    }
+}

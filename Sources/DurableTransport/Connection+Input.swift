@@ -1,0 +1,129 @@
+internal import CDurable
+internal import Glibc
+internal import Synchronization
+
+/// What arrives; all of it on the loop.
+extension Connection {
+    /// Reads of one event while a large frame is under way; small frames get one, so that others have their turn.
+    private static let readsPerEventMax = 8
+    /// Reads after a failed write; a full kernel buffer takes one or two.
+    private static let readsUntilEndMax = 64
+
+    private enum Progress {
+        case more
+        case drained
+        case ended
+    }
+
+    func ready(_ events: UInt32) {
+        // Not at once: frames that were sent in this batch must wait for the batch-end hook.
+        if events & UInt32(DURABLE_IO_WRITABLE) != 0 { queueFlush() }
+        let readable = UInt32(DURABLE_IO_READABLE | DURABLE_IO_ERROR | DURABLE_IO_HANGUP)
+        guard events & readable != 0 else { return }
+        guard !confined.isDeaf else {
+            if events & UInt32(DURABLE_IO_ERROR | DURABLE_IO_HANGUP) != 0 {
+                finish(TransportError(.closed, "the peer left before it read everything"))
+            }
+            return
+        }
+        for _ in 0..<Connection.readsPerEventMax {
+            guard readOnce() == .more, confined.reader.missingBytes > 0 else { return }
+        }
+    }
+
+    /// Delivers what the peer sent before it went.
+    func readUntilEnd() {
+        for _ in 0..<Connection.readsUntilEndMax where !confined.isDeaf {
+            guard readOnce() != .ended else { return }
+        }
+    }
+
+    private func readOnce() -> Progress {
+        let descriptor = shared.withLock { $0.descriptor }
+        guard descriptor >= 0 else { return .ended }
+        var received = durable_io_received()
+        let count = durable_io_receive(descriptor, loop.readBuffer.baseAddress, loop.readBuffer.count, &received)
+        switch count {
+        case 0:
+            finishAtEndOfStream()
+            return .ended
+        case -Int64(EAGAIN), -Int64(EINTR):
+            return .drained
+        case ..<0:
+            finish(TransportError(errno: Int32(-count), "the connection broke while reading"))
+            return .ended
+        default:
+            let bytes = UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<Int(count)])
+            let descriptors = received.owned
+            do throws(TransportError) {
+                guard received.truncated == 0 else {
+                    throw TransportError(.protocolViolation, "descriptors that the peer sent were lost")
+                }
+                try deliver(bytes, descriptors: descriptors)
+            } catch {
+                finish(error)
+            }
+            return confined.isDeaf ? .ended : .more
+        }
+    }
+
+    private func deliver(_ bytes: UnsafeRawBufferPointer, descriptors: [OwnedDescriptor]) throws(TransportError) {
+        var fresh = descriptors
+        var offset = 0
+        while !confined.isDeaf, let frame = try confined.reader.next(in: bytes, offset: &offset) {
+            var own = confined.carried
+            confined.carried = []
+            if offset == bytes.count {
+                // The kernel ends a read behind the bytes that descriptors came with: they belong to the last frame.
+                own += fresh
+                fresh = []
+            }
+            try checkCount(of: own)
+            try deliver(frame, descriptors: own)
+        }
+        guard !confined.isDeaf else { return }
+        confined.carried += fresh
+        try checkCount(of: confined.carried)
+    }
+
+    private func deliver(_ frame: Frame, descriptors: [OwnedDescriptor]) throws(TransportError) {
+        guard peerHello != nil else {
+            guard descriptors.isEmpty else {
+                throw TransportError(.protocolViolation, "the peer sent descriptors with its Hello")
+            }
+            return greeted(by: try Handshake.hello(from: frame))
+        }
+        guard frame.kind != Frame.helloKind else {
+            throw TransportError(.protocolViolation, "the peer said Hello again")
+        }
+        confined.handler?.received(self, frame, descriptors)
+    }
+
+    private func checkCount(of descriptors: [OwnedDescriptor]) throws(TransportError) {
+        guard descriptors.count > limits.descriptorsMax else { return }
+        throw TransportError(
+            .protocolViolation,
+            "the peer sent \(descriptors.count) descriptors with one frame; the limit is \(limits.descriptorsMax)"
+        )
+    }
+
+    private func finishAtEndOfStream() {
+        if confined.reader.isInsideFrame {
+            finish(TransportError(.closed, "the peer left inside a frame, after \(confined.reader.progress)"))
+        } else if peerHello == nil {
+            finish(TransportError(.closed, "the peer left before its Hello"))
+        } else {
+            finish(nil)
+        }
+    }
+}
+
+extension durable_io_received {
+    /// The descriptors, each with an owner that closes it.
+    fileprivate var owned: [OwnedDescriptor] {
+        guard descriptor_count > 0 else { return [] }
+        return withUnsafeBytes(of: descriptors) { bytes in
+            bytes.bindMemory(to: Int32.self).prefix(Int(descriptor_count)).map { OwnedDescriptor($0) }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+internal import CDurable
+internal import Glibc
+internal import Synchronization
+
+extension Connection {
+    /// The most bytes one connection writes before others get their turn.
+    static let flushBytesMax = 4 << 20
+
+    private enum Outcome {
+        case refused
+        case buffered
+        case queued
+        case failed(Int32)
+    }
+
+    /// Sends one frame; from any thread, never blocking.
+    ///
+    /// On the loop the frame leaves when the batch has ended, elsewhere at once if nothing waits before it. The
+    /// descriptors are duplicated; the caller keeps its own. True says that the frame was taken, not that it arrived.
+    ///
+    /// - Returns: false if the connection is closed or closing, if the send buffer would exceed its bound, or if the
+    ///   frame itself can never be sent: larger than `limits.frameBytesMax`, of kind 0, or with bad descriptors.
+    package func send(_ frame: Frame, descriptors: [Int32] = []) -> Bool {
+        guard isSendable(frame), descriptors.count <= limits.descriptorsMax else { return false }
+        guard !descriptors.isEmpty else {
+            return send(byteCount: frame.bytesOnWire) { $0.append(frame) }
+        }
+        guard let copies = OwnedDescriptor.duplicate(descriptors) else { return false }
+        let isTaken = send(byteCount: frame.bytesOnWire) { $0.append(frame, descriptors: copies) }
+        if !isTaken {
+            for copy in copies { _ = Glibc.close(copy) }
+        }
+        return isTaken
+    }
+
+    /// Sends frames in order, all or none; otherwise like `send(_:descriptors:)`.
+    package func send(contentsOf frames: [Frame]) -> Bool {
+        guard frames.allSatisfy(isSendable) else { return false }
+        return send(byteCount: frames.reduce(0) { $0 + $1.bytesOnWire }) { buffer in
+            for frame in frames { buffer.append(frame) }
+        }
+    }
+
+    /// Flushes when the batch ends; on the loop only.
+    func queueFlush() {
+        let isNew = shared.withLock { shared in
+            defer { shared.isQueuedForFlush = true }
+            return !shared.isQueuedForFlush
+        }
+        if isNew { loop.flushLater(self) }
+    }
+
+    func flushAtBatchEnd() {
+        let (error, isDone) = shared.withLock { shared in
+            shared.isQueuedForFlush = false
+            guard shared.phase == .open || shared.phase == .waiting else { return (Int32(0), false) }
+            let error = shared.flush(epoll: loop.epoll, key: id)
+            return (error, error == 0 && shared.phase == .open && shared.closesWhenFlushed && shared.buffer.isEmpty)
+        }
+        if error != 0 {
+            writeFailed(error)
+        } else if isDone {
+            finish(nil)
+        }
+    }
+
+    /// The peer does not take bytes any more; what it had sent before is still delivered.
+    func writeFailed(_ error: Int32) {
+        readUntilEnd()
+        finish(TransportError(errno: error, "the connection broke while writing"))
+    }
+
+    private func isSendable(_ frame: Frame) -> Bool {
+        frame.kind != Frame.helloKind && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
+    }
+
+    private func send(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
+        let isOnLoop = loop.isCurrent
+        let outcome = shared.withLock { shared -> Outcome in
+            guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else { return .refused }
+            let wasEmpty = shared.buffer.isEmpty
+            append(&shared.buffer)
+            guard shared.phase == .open, wasEmpty else { return .buffered }
+            guard isOnLoop else {
+                let error = shared.flush(epoll: loop.epoll, key: id)
+                return error == 0 ? .buffered : .failed(error)
+            }
+            guard !shared.isQueuedForFlush else { return .buffered }
+            shared.isQueuedForFlush = true
+            return .queued
+        }
+        switch outcome {
+        case .refused: return false
+        case .buffered: return true
+        case .queued:
+            loop.flushLater(self)
+            return true
+        case .failed(let error):
+            loop.execute { self.writeFailed(error) }
+            return false
+        }
+    }
+}
+
+extension Connection.Shared {
+    func acceptsFrames(byteCount: Int, limit: Int) -> Bool {
+        (phase == .open || phase == .waiting) && !closesWhenFlushed && writeError == 0
+            && byteCount <= limit && buffer.byteCount <= limit - byteCount
+    }
+
+    /// Writes what may be written now and asks epoll about the rest; returns 0 or an error number.
+    mutating func flush(epoll: Int32, key: UInt64) -> Int32 {
+        guard descriptor >= 0 else { return 0 }
+        guard writeError == 0 else { return writeError }
+        var error = hello.write(to: descriptor, budget: Connection.flushBytesMax)
+        if error == 0, phase == .open {
+            error = buffer.write(to: descriptor, budget: Connection.flushBytesMax)
+        }
+        if error != 0, error != EAGAIN {
+            writeError = error
+            buffer.removeAll()
+            return error
+        }
+        updateInterest(epoll: epoll, key: key)
+        return 0
+    }
+
+    /// Reads unless it is about to close, writes only while something waits: an idle socket wakes nobody.
+    mutating func updateInterest(epoll: Int32, key: UInt64) {
+        guard descriptor >= 0 else { return }
+        let isDraining = closesWhenFlushed && phase == .open
+        let hasOutput = !hello.isEmpty || (phase == .open && !buffer.isEmpty)
+        let wanted =
+            (isDraining ? 0 : UInt32(DURABLE_IO_READABLE)) | (hasOutput ? UInt32(DURABLE_IO_WRITABLE) : 0)
+        guard wanted != interest else { return }
+        interest = wanted
+        _ = durable_io_epoll_modify(epoll, descriptor, wanted, key)
+    }
+}
+
+extension Frame {
+    fileprivate var bytesOnWire: Int { Frame.headerBytes + payload.count }
+}

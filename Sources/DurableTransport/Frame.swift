@@ -1,0 +1,82 @@
+internal import CDurable
+
+/// One message on a connection: a kind that the users of the connection agree on, and bytes.
+package struct Frame: Sendable, Hashable {
+    /// What the payload is; 0 belongs to the transport and cannot be sent.
+    package var kind: UInt8
+    package var payload: [UInt8]
+
+    /// Makes a frame of a kind and its bytes.
+    package init(kind: UInt8, payload: [UInt8] = []) {
+        self.kind = kind
+        self.payload = payload
+    }
+
+    /// Bytes before the payload: a little-endian 32-bit length of what follows it, and the kind.
+    static let headerBytes = 5
+    /// The kind of the first frame of each direction.
+    static let helloKind: UInt8 = 0
+
+    /// The length field: kind and payload.
+    var lengthField: Int { payload.count + 1 }
+}
+
+/// The bounds of a connection; everything that a peer can make grow has one.
+package struct FrameLimits: Sendable, Hashable {
+    /// The most bytes that kind and payload of one frame may have together.
+    package var frameBytesMax = 64 << 20
+    /// The most bytes that kind and payload of a Hello may have together.
+    package var handshakeBytesMax = 4096
+    /// The most bytes that may wait to be written on one connection.
+    package var sendBufferBytesMax = 256 << 20
+    /// How long an accepted peer may take to say Hello.
+    package var handshakeTimeout: Duration = .seconds(5)
+    /// How long the peer may take to read the rest after `closeAfterFlush()`.
+    package var flushTimeout: Duration = .seconds(5)
+    /// The most descriptors that may travel with one frame; values above 16 act as 16.
+    package var descriptorsPerFrameMax = 4
+
+    /// Makes the default limits.
+    package init() {}
+
+    var descriptorsMax: Int { min(descriptorsPerFrameMax, Int(DURABLE_IO_DESCRIPTORS_MAX)) }
+}
+
+/// What each side says about itself before anything else; the transport adds magic and version.
+package struct Hello: Sendable, Hashable {
+    /// The part that the sender plays, in the words of the users of the connection.
+    package var role: UInt8
+    package var info: [UInt8]
+
+    /// Makes a greeting.
+    package init(role: UInt8, info: [UInt8] = []) {
+        self.role = role
+        self.info = info
+    }
+}
+
+/// The user and process at the other end, as the kernel knows them.
+///
+/// For the side that connected, the process is the one that called `listen`: a supervisor that binds sockets for its
+/// workers, not the worker that accepted.
+package struct PeerCredentials: Sendable, Hashable {
+    package var pid: Int32
+    package var uid: UInt32
+    package var gid: UInt32
+
+    /// Makes credentials from their parts.
+    package init(pid: Int32, uid: UInt32, gid: UInt32) {
+        self.pid = pid
+        self.uid = uid
+        self.gid = gid
+    }
+
+    /// What a connection reports before it is connected; no process and no user has these numbers.
+    static let unknown = PeerCredentials(pid: 0, uid: .max, gid: .max)
+
+    static func of(_ fd: Int32) throws(TransportError) -> PeerCredentials {
+        var raw = durable_io_credentials()
+        try checked(durable_io_peer(fd, &raw), "cannot read who the peer is")
+        return PeerCredentials(pid: raw.pid, uid: raw.uid, gid: raw.gid)
+    }
+}
