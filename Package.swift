@@ -66,5 +66,40 @@ let package = Package(
         ),
         .executableTarget(name: "Examples", dependencies: ["DurableActors"], swiftSettings: settings),
 
+        // Programs that tests run as processes of their own.
+        .executableTarget(
+            name: "ProcessTestChild",
+            dependencies: ["CDurable", "DurableProcess"],
+            path: "Tests/ProcessTestChild",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "LMDBTestWorker",
+            dependencies: ["DurableLMDB"],
+            path: "Tests/LMDBTestWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "ActorTestDriver",
+            dependencies: ["DurableActors"],
+            path: "Tests/ActorTestDriver",
+            swiftSettings: settings
+        ),
+
+        .testTarget(name: "DurableProcessTests", dependencies: ["DurableProcess"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableLMDBTests",
+            dependencies: ["DurableLMDB", "LMDBTestWorker"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "DurableActorsTests",
+            dependencies: [
+                "DurableActors", "ActorTestDriver", "DurableCore", "DurableStore", "DurableSupervisor",
+                "DurableTransport", "DurableProcess", "DurableLMDB", "CBOR",
+            ],
+            swiftSettings: settings
+        ),
+
     ]
 )

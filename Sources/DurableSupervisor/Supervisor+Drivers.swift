@@ -70,7 +70,7 @@ extension Supervisor {
 
     /// Nobody is here and nothing runs: the supervisor ends, and leaves no process behind.
     func endIfUnused() {
-        let isStopping = hosted.values.contains { if case .ending = $0.slot.state { true } else { false } }
+        let isStopping = hosted.values.contains { $0.slot.isEnding }
         let isUsed = !drivers.isEmpty || hosted.values.contains { $0.worker != nil || $0.slot.isRunning }
         if !isStopping {
             // Those who left are answered once nothing of theirs runs any more.

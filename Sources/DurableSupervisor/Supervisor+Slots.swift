@@ -154,7 +154,7 @@ extension Supervisor {
         }
         guard faults.passes(.supervisorKillBeforeReplace, incarnation: hosted.slot.incarnation) else {
             // Fault injection: the worker stays alive and is replaced all the same, as if the kill had not worked.
-            worker.phase = .spare
+            worker.phase = .abandoned
             worker.connection?.close()
             hosted.worker = nil
             exitWithoutWorker(shard, hosted, .unresponsive)
@@ -208,7 +208,7 @@ extension Supervisor {
     /// Tells those who wait that something has changed.
     func notify(_ hosted: Hosted) {
         let incarnation = hosted.slot.incarnation
-        let isOver = !hosted.slot.isRunning
+        let isOver = !hosted.slot.isRunning && !hosted.slot.isEnding
         let due = hosted.waiters.filter { isOver || $0.0 != incarnation }
         hosted.waiters.removeAll { isOver || $0.0 != incarnation }
         for (_, answer) in due { answer() }

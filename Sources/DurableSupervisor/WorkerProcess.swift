@@ -12,6 +12,8 @@ final class WorkerProcess {
         case spare
         /// It has a shard.
         case assigned(ShardNumber, Incarnation)
+        /// It was replaced while it may still live; nothing that it says counts any more.
+        case abandoned
     }
 
     let handle: ProcessHandle

@@ -81,20 +81,28 @@ extension ActorRuntime {
         guard case .driver = membership, !isStopped.withLock({ was in defer { was = true }; return was }) else { return }
         let error = ActorError(.runtimeStopped, "the runtime has been shut down")
         calls.stop(error)
-        // When no supervisor can be told, none is there, and it notices by itself that this process is gone.
-        if case .left(let isLast)? = try? await link.request(.leave), isLast {
-            await waitForSupervisor()
-        }
+        // Looked up before it ends, so that its number cannot be another process's.
+        let supervisor = supervisorProcessID.flatMap { try? ProcessHandle.adopt(peer: $0) }
+        // When no supervisor can be told, the next one notices by itself that this process is gone.
+        let answer = try? await link.request(.leave)
         link.stop(error)
+        if case .left(isLast: true)? = answer, let supervisor {
+            await Self.waitForExit(of: supervisor)
+        }
         loop.stop()
     }
 
     /// The process number of the supervisor, for tools that look at it or kill it.
     public var supervisorProcessID: Int32? { link.peerProcessID }
 
-    /// Waits, for a bounded time, until the supervisor that is ending has closed its connection.
-    private func waitForSupervisor() async {
-        await link.waitUntilClosed(atMost: Limits.shutdownTimeout + .seconds(1))
+    /// Waits, for a bounded time, for the supervisor that is ending.
+    private static func waitForExit(of supervisor: ProcessHandle) async {
+        // The work throws nothing; should no thread be had, the supervisor ends all the same, a moment later.
+        try? await onOwnThread { () throws(ActorError) in
+            _ = supervisor.waitUntilEnded(for: Limits.shutdownTimeout + .seconds(1))
+            // It may be this process's child.
+            _ = supervisor.reap()
+        }
     }
 
     private static func absolutePath(_ path: String) throws -> String {

@@ -18,11 +18,9 @@ final class SupervisorLink: Sendable {
     private struct State {
         var connection: Connection?
         var isOpen = false
-        var isLeaving = false
         var nextNumber: UInt64 = 1
         var pending: [UInt64: (frame: Frame, waiter: CheckedContinuation<SupervisorResponse, any Error>)] = [:]
         var stopped: ActorError?
-        var closeWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
     let loop: EventLoop
@@ -74,28 +72,6 @@ final class SupervisorLink: Sendable {
 
     /// The supervisor's process, while there is a connection to it.
     var peerProcessID: Int32? { state.withLock { $0.isOpen ? $0.connection?.peer.pid : nil } }
-
-    /// Waits until the supervisor closes the connection. It is not replaced then.
-    func waitUntilClosed(atMost limit: Duration) async {
-        loop.schedule(after: limit) { [self] in resumeCloseWaiters() }
-        await withCheckedContinuation { waiter in
-            let isClosed = state.withLock { state in
-                state.isLeaving = true
-                guard state.connection != nil else { return true }
-                state.closeWaiters.append(waiter)
-                return false
-            }
-            if isClosed { waiter.resume() }
-        }
-    }
-
-    private func resumeCloseWaiters() {
-        let waiters = state.withLock { state in
-            defer { state.closeWaiters = [] }
-            return state.closeWaiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
 
     /// Fails what is open and everything that comes.
     func stop(_ error: ActorError) {
@@ -158,9 +134,8 @@ final class SupervisorLink: Sendable {
             guard state.connection === connection, state.stopped == nil else { return false }
             state.connection = nil
             state.isOpen = false
-            return !state.isLeaving
+            return true
         }
-        resumeCloseWaiters()
         if isOurs { reconnection.lost(self) }
     }
 }

@@ -76,6 +76,9 @@ package struct Slot: Sendable, Hashable {
         }
     }
 
+    /// Whether its worker is being killed for good and is not gone yet.
+    package var isEnding: Bool { if case .ending = state { true } else { false } }
+
     /// Wants the actor to run: on creation, and on the first use of a detached actor that does not.
     package mutating func activate(now: Duration) -> Action {
         guard case .dormant = state else { return .none }

@@ -1,0 +1,41 @@
+import DurableActors
+import Glibc
+
+// A driver in a process of its own, for tests that kill drivers. Arguments: directory, lifetime, additions.
+// Prints the counter's value, the worker's process and the supervisor's, then waits to be killed or for end of input.
+
+distributed actor DrivenCounter: DurableActor {
+    @Checkpointed var value = 0
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async {
+        self.actorSystem = actorSystem
+    }
+
+    distributed func add(_ amount: Int) -> Int {
+        value += amount
+        return value
+    }
+
+    distributed func processID() -> Int32 { getpid() }
+}
+
+let arguments = CommandLine.arguments
+if arguments[1] == "storm" {
+    try await storm(kills: Int(arguments[2]) ?? 0)
+    exit(0)
+}
+var configuration = RuntimeConfiguration()
+if arguments.count > 4, let milliseconds = Int(arguments[4]) { configuration.gracePeriod = .milliseconds(milliseconds) }
+let runtime = try await ActorRuntime.start(directory: arguments[1], configuration: configuration)
+let counter =
+    if arguments[2] == "detached" {
+        try await runtime.getOrCreate(DrivenCounter.self, name: "driven")
+    } else {
+        try await runtime.spawn(DrivenCounter.self, options: .resilient)
+    }
+var value = try await counter.add(0)
+for _ in 0..<(Int(arguments[3]) ?? 0) { value = try await counter.add(1) }
+print("\(value) \(try await counter.processID()) \(runtime.supervisorProcessID ?? 0)")
+fflush(nil)
+while readLine() != nil {}
+await runtime.shutdown()

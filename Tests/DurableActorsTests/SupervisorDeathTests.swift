@@ -1,0 +1,115 @@
+import DurableActors
+import Foundation
+import Glibc
+import Testing
+
+/// The supervisor dies; workers, callers and restarts go on.
+@Suite(.serialized) struct SupervisorDeathTests {
+    @Test func `a killed supervisor does not fail a single call, and its workers go on`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self)
+            let worker = try await counter.processID()
+            var supervisors: Set<Int32> = []
+            for round in 1...5 {
+                let supervisor = try #require(runtime.supervisorProcessID)
+                supervisors.insert(supervisor)
+                let refs = (1...50).map { _ in counter.submit { try await $0.add(1) } }
+                kill(supervisor, SIGKILL)
+                for ref in refs { _ = try await ref.value }
+                #expect(try await counter.read() == 50 * round)
+                try await eventually("a new supervisor") { runtime.supervisorProcessID } is: {
+                    $0 != nil && $0 != supervisor
+                }
+                // Adopted: the next supervisor knows the worker that goes on.
+                #expect(try await runtime.process(of: counter) == worker)
+                #expect(try await counter.processID() == worker)
+            }
+            #expect(supervisors.count == 5)
+        }
+    }
+
+    @Test func `a worker that dies together with its supervisor is restarted by the next one`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            for expected in 1...5 {
+                #expect(try await counter.add(1) == expected)
+                let worker = try await runtime.process(of: counter)
+                kill(try #require(runtime.supervisorProcessID), SIGKILL)
+                kill(worker, SIGKILL)
+            }
+            #expect(try await counter.read() == 5)
+        }
+    }
+
+    @Test func `a worker that was adopted and then dies is restarted on the same socket`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            #expect(try await counter.add(1) == 1)
+            let supervisor = runtime.supervisorProcessID
+            kill(try #require(supervisor), SIGKILL)
+            try await eventually("a new supervisor") { runtime.supervisorProcessID } is: {
+                $0 != nil && $0 != supervisor
+            }
+            kill(try await runtime.process(of: counter), SIGKILL)
+            #expect(try await counter.add(1) == 2)
+        }
+    }
+
+    @Test func `everything killed at once loses no acknowledged change of a detached actor`() async throws {
+        let scratch = ScratchDirectory()
+        let directory = scratch.file("data")
+        var expected = 0
+        for _ in 0..<3 {
+            let driver = try TestDriver(directory, "detached", additions: 20)
+            expected += 20
+            #expect(driver.value == expected)
+            for pid in Processes.children(of: driver.supervisor).map(\.pid) + [driver.supervisor, driver.pid] {
+                kill(pid, SIGKILL)
+            }
+            for pid in [driver.supervisor, driver.worker] {
+                try await eventually("process \(pid) is gone") { Processes.isAlive(pid) } is: { !$0 }
+            }
+            driver.end()
+        }
+        let last = try TestDriver(directory, "detached", additions: 0)
+        #expect(last.value == expected)
+        last.killEverything()
+    }
+
+    @Test func `workers of a supervisor that nobody replaces end after the grace period`() async throws {
+        let scratch = ScratchDirectory()
+        let driver = try TestDriver(scratch.file("data"), "detached", additions: 1, graceMilliseconds: 300)
+        kill(driver.pid, SIGKILL)
+        driver.end()
+        #expect(Processes.isAlive(driver.worker), "a detached actor goes on without its driver")
+        #expect(Processes.isAlive(driver.supervisor))
+        kill(driver.supervisor, SIGKILL)
+        try await eventually("the worker is gone") { Processes.isAlive(driver.worker) } is: { !$0 }
+    }
+
+    @Test func `the supervisor of a killed driver ends, with all that the driver owned`() async throws {
+        let scratch = ScratchDirectory()
+        let driver = try TestDriver(scratch.file("data"), "owned", additions: 1)
+        let children = Processes.children(of: driver.supervisor).map(\.pid)
+        #expect(children.contains(driver.worker))
+        kill(driver.pid, SIGKILL)
+        driver.end()
+        for pid in children + [driver.supervisor] {
+            try await eventually("process \(pid) is gone") { Processes.isAlive(pid) } is: { !$0 }
+        }
+    }
+
+    @Test func `a shut down runtime leaves no process and no file`() async throws {
+        let runtime = try await ActorRuntime.start()
+        let counter = try await runtime.spawn(Counter.self)
+        _ = try await counter.add(1)
+        let supervisor = try #require(runtime.supervisorProcessID)
+        let children = Processes.children(of: supervisor).map(\.pid)
+        #expect(!children.isEmpty)
+        await runtime.shutdown()
+        for pid in children + [supervisor] { #expect(!Processes.isAlive(pid)) }
+        #expect(!FileManager.default.fileExists(atPath: runtime.directory))
+        let error = await failure { _ = try await counter.read() }
+        #expect(error?.code == .runtimeStopped)
+    }
+}
