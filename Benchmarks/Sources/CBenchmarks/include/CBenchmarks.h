@@ -1,0 +1,13 @@
+#ifndef CBENCHMARKS_H
+#define CBENCHMARKS_H
+
+// What the C library hides from Swift behind _GNU_SOURCE.
+
+// Lets the calling thread, and all threads and processes it starts from now on, run on this core only.
+// Returns 0, or an error number.
+int benchmarks_pin(int core);
+
+// Removes a directory and everything in it. Returns 0, or -1 when something is left.
+int benchmarks_remove_tree(const char *path);
+
+#endif

@@ -1,0 +1,184 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableStore
+internal import DurableSupervisor
+
+/// What the files of a data directory say.
+struct Inspection {
+    /// An actor, from the registry and from its shard.
+    struct Actor {
+        var record: ActorRecord
+        var isProcessAlive: Bool
+        /// Empty before the first life has stored anything.
+        var fields: [String: [UInt8]] = [:]
+        var completions = 0
+        var fence: Fence?
+        /// Why the shard could not be read, if it could not.
+        var problem: String?
+
+        var title: String { record.options.name ?? record.id.description }
+    }
+
+    private let directory: String
+    private var actors: [Actor]
+    private var deaths: [LedgerEntry]
+
+    /// Reads a directory.
+    init(_ directory: String, deaths: Int) throws {
+        let layout = RuntimeLayout(directory: directory)
+        guard Files.exists(directory) else { throw Failure("there is no directory \(directory)") }
+        guard Files.isDirectory(directory) else { throw Failure("\(directory) is not a directory") }
+        guard Files.exists("\(layout.supervisor)/data.mdb") else {
+            throw Failure("\(directory) is not the directory of a runtime: it holds no registry")
+        }
+        self.directory = directory
+        let registry = try RegistryStore(layout, readOnly: true)
+        defer { registry.close() }
+        actors = try registry.load().records.sorted { $0.shard < $1.shard }.map { Self.read($0, layout) }
+        self.deaths = try registry.ledger(newest: deaths)
+    }
+
+    /// Keeps one actor only: the one with this identity or name.
+    mutating func select(_ wanted: String) throws(Failure) {
+        let found = actors.filter { $0.record.id.description == wanted.lowercased() || $0.record.options.name == wanted }
+        guard let actor = found.first else { throw Failure("\(directory) has no actor \"\(wanted)\"") }
+        guard found.count == 1 else {
+            let ids = found.map { "\($0.record.id) in namespace \($0.record.options.namespace)" }
+            throw Failure("\"\(wanted)\" is the name of several actors; choose one by its id: \(ids.joined(separator: ", "))")
+        }
+        actors = found
+        deaths = deaths.filter { $0.actor == actor.record.id }
+    }
+
+    private static func read(_ record: ActorRecord, _ layout: RuntimeLayout) -> Actor {
+        var actor = Actor(record: record, isProcessAlive: record.worker.map(ProcessTable.isAlive) ?? false)
+        let directory = layout.shard(record.shard)
+        guard Files.exists("\(directory)/data.mdb") else { return actor }
+        do {
+            let shard = try ShardReader.read(directory)
+            actor.fence = shard.fence
+            if let stored = shard.actors.first(where: { $0.id == record.id }) {
+                actor.fields = stored.fields
+                actor.completions = stored.completions
+            }
+        } catch {
+            // Shown with the actor: the others can still be looked at. Gone means that the actor ended meanwhile.
+            if Files.exists("\(directory)/data.mdb") { actor.problem = error.description }
+        }
+        return actor
+    }
+}
+
+extension Inspection {
+    /// For programs.
+    var value: CBORValue {
+        get throws {
+            .object([
+                "directory": .text(directory),
+                "actors": .array(try actors.map(value)),
+                "deaths": .array(deaths.map(value)),
+            ])
+        }
+    }
+
+    private func value(_ actor: Actor) throws -> CBORValue {
+        let record = actor.record
+        return .object([
+            "id": .text("\(record.id)"),
+            "name": .text(orNull: record.options.name),
+            "namespace": .text(record.options.namespace),
+            "type": .text(record.typeDescription),
+            "status": .text(status(actor)),
+            "detached": .bool(record.owner == .detached),
+            "durability": .text("\(record.options.durability)"),
+            "maxRestarts": .text("\(record.options.maxRestarts)"),
+            "maxTaskRetries": .text("\(record.options.maxTaskRetries)"),
+            "shard": CBORValue(record.shard),
+            "incarnation": CBORValue(record.incarnation),
+            "restarts": CBORValue(record.policy.restarts),
+            "pid": actor.isProcessAlive ? record.worker.map { CBORValue($0.pid) } ?? .null : .null,
+            "ended": .text(orNull: record.ended.map { "\($0)" }),
+            "epoch": actor.fence.map { CBORValue($0.epoch) } ?? .null,
+            "version": actor.fence.map { CBORValue($0.version) } ?? .null,
+            "completionRecords": CBORValue(actor.completions),
+            "problem": .text(orNull: actor.problem),
+            "state": try state(actor),
+        ])
+    }
+
+    private func state(_ actor: Actor) throws -> CBORValue {
+        .map(
+            try actor.fields.map { name, bytes in
+                CBORValue.Entry(.text(name), try CBORDecoder().decode(CBORValue.self, from: bytes))
+            }
+        )
+    }
+
+    private func value(_ death: LedgerEntry) -> CBORValue {
+        .object([
+            "actor": .text("\(death.actor)"),
+            "type": .text(death.typeDescription),
+            "incarnation": CBORValue(death.incarnation),
+            "pid": CBORValue(death.pid),
+            "cause": .text("\(death.cause)"),
+            "restarted": .bool(death.isRestarted),
+            "milliseconds": CBORValue(death.milliseconds),
+            "stderr": .text(death.stderrTail),
+        ])
+    }
+
+    private func status(_ actor: Actor) -> String {
+        if actor.record.ended != nil { return "ended" }
+        return actor.isProcessAlive ? "running" : "not running"
+    }
+}
+
+extension Inspection {
+    /// For people.
+    /// - Parameter full: Whether state is shown with all of its values, each on a line.
+    func text(full: Bool) throws -> String {
+        var text = actors.isEmpty ? "no actors\n" : ""
+        if !actors.isEmpty { text += actorTable }
+        for actor in actors {
+            if let problem = actor.problem { text += "\n\(actor.title) cannot be read: \(problem)\n" }
+            guard full || !actor.fields.isEmpty else { continue }
+            text += "\n\(actor.title) (\(actor.record.id))\n"
+            let json = try JSON.text(state(actor), pretty: full)
+            text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
+        }
+        guard !deaths.isEmpty else { return text }
+        return text + "\nnewest deaths\n" + deathTable
+    }
+
+    private var actorTable: String {
+        var table = Table(["ACTOR", "TYPE", "STATUS", "PID", "LIFE", "RESTARTS", "EPOCH", "VERSION", "DURABILITY"])
+        for actor in actors {
+            let record = actor.record
+            table.add([
+                actor.title, record.typeDescription, status(actor),
+                actor.isProcessAlive ? record.worker.map { "\($0.pid)" } ?? "-" : "-",
+                "\(record.incarnation)", "\(record.policy.restarts)",
+                actor.fence.map { "\($0.epoch)" } ?? "-", actor.fence.map { "\($0.version)" } ?? "-",
+                "\(record.options.durability)",
+            ])
+        }
+        return table.text
+    }
+
+    private var deathTable: String {
+        let titles = Dictionary(uniqueKeysWithValues: actors.map { ($0.record.id, $0.title) })
+        var table = Table(["WHEN (UTC)", "ACTOR", "TYPE", "LIFE", "PID", "THEN", "CAUSE"])
+        for death in deaths {
+            table.add([
+                WallClock.text(milliseconds: death.milliseconds), titles[death.actor] ?? "\(death.actor)",
+                death.typeDescription, "\(death.incarnation)", "\(death.pid)",
+                death.isRestarted ? "restarted" : "ended", "\(death.cause)",
+            ])
+        }
+        return table.text
+    }
+
+    private static func shortened(_ text: String) -> String {
+        text.count <= 160 ? text : text.prefix(157) + "…  (--actor shows all)"
+    }
+}

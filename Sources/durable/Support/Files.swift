@@ -1,0 +1,52 @@
+internal import Glibc
+
+/// What is written for people while the tool works.
+enum StandardError {
+    /// Whether somebody watches.
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Writes a text; what cannot be written is nobody's loss.
+    static func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+/// Whole files.
+enum Files {
+    /// The bytes of a file, or of standard input for `-`.
+    static func contents(_ path: String) throws(Failure) -> [UInt8] {
+        let isStandardInput = path == "-"
+        let descriptor = isStandardInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unreadable(path) }
+        defer { if !isStandardInput { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(path) }
+            guard count > 0 else { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// Whether there is a directory of this path; throws when it cannot be looked at.
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether something has this path.
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    private static func unreadable(_ path: String) -> Failure {
+        let name = path == "-" ? "standard input" : path
+        return Failure("cannot read \(name): \(String(cString: strerror(errno)))")
+    }
+}

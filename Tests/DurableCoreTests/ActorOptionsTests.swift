@@ -1,0 +1,48 @@
+import DurableCore
+import Testing
+
+struct ActorOptionsTests {
+    private func message(_ options: ActorOptions) -> String? {
+        do throws(ActorError) {
+            try options.validate()
+            return nil
+        } catch {
+            #expect(error.code == .invalidArgument)
+            return error.message
+        }
+    }
+
+    @Test func defaultsAndPresetsAreAllowed() {
+        #expect(message(ActorOptions()) == nil)
+        #expect(message(.default) == nil)
+        #expect(message(.resilient) == nil)
+        #expect(message(.resilient.detached(name: "a.b_C-9", namespace: "Z")) == nil)
+        #expect(message(ActorOptions(maxRestarts: 3, maxTaskRetries: -1, durability: .process)) == nil)
+    }
+
+    @Test func aLimitThatIsNotAllowedIsNamedWithItsValue() {
+        let allowed = "allowed are 0, a positive number, or .unlimited (-1)"
+        #expect(message(ActorOptions(maxRestarts: -2)) == "maxRestarts is -2; \(allowed)")
+        #expect(message(ActorOptions(maxTaskRetries: -7)) == "maxTaskRetries is -7; \(allowed)")
+    }
+
+    @Test(arguments: ["", ".hidden", "a b", "a/b", "ä", "a\0", "..", String(repeating: "x", count: 129)])
+    func aNameThatIsNotAllowedIsNamedWithTheRule(name: String) {
+        let allowed = "allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"
+        #expect(message(ActorOptions().detached(name: name)) == "name is \"\(name)\"; \(allowed)")
+        let scoped = ActorOptions().detached(name: "a", namespace: name)
+        #expect(message(scoped) == "namespace is \"\(name)\"; \(allowed)")
+    }
+
+    @Test func theLongestNameIsAllowed() {
+        #expect(message(ActorOptions().detached(name: String(repeating: "x", count: 128))) == nil)
+    }
+
+    @Test func aLimitOfNAllowsNRepetitions() {
+        #expect(!RepeatLimit(0).allows(after: 0))
+        #expect(RepeatLimit(2).allows(after: 1) && !RepeatLimit(2).allows(after: 2))
+        #expect(RepeatLimit.unlimited.allows(after: .max))
+        #expect(RepeatLimit(-1) == .unlimited)
+        #expect(RepeatLimit.unlimited.description == "unlimited")
+    }
+}

@@ -1,0 +1,207 @@
+import DurableCore
+import Testing
+
+struct CallerChannelTests {
+    private let actor = ActorID(high: 0, low: 1)
+    private var channel = CallerChannel(actor: ActorID(high: 0, low: 1), session: SessionID(high: 5, low: 6))
+    private var location: ActorLocation { ActorLocation(.simple(1)) }
+
+    /// Submits a call and returns its sequence number and what came of it.
+    private mutating func submit(_ retries: RepeatLimit = 0) -> (sequence: UInt64, actions: [CallerChannel.Action]) {
+        channel.submit(method: "m", genericSubstitutions: [], arguments: [], retries: retries)
+    }
+
+    private mutating func reply(_ sequence: UInt64, epoch: Epoch = 1) -> [CallerChannel.Action] {
+        let outcome = CallOutcome.returned([UInt8(sequence)])
+        return channel.replied(ReplyFrame(sequence: sequence, actor: actor, epoch: epoch, version: 1, outcome: outcome))
+    }
+
+    /// A compact form of actions: what is sent with which frontier, what fails with which code.
+    private func summary(_ actions: [CallerChannel.Action]) -> [String] {
+        actions.map { action in
+            switch action {
+            case .connect: "connect"
+            case .connectLater: "connectLater"
+            case .disconnect: "disconnect"
+            case .send(let frame): "send \(frame.id.sequence) from \(frame.firstIncomplete)"
+            case .resolve(let sequence, _): "resolve \(sequence)"
+            case .fail(let sequence, let error): "fail \(sequence) \(error.code)"
+            case .askSupervisor(let lost): "ask \(lost.map(String.init) ?? "-")"
+            }
+        }
+    }
+
+    @Test mutating func callsBeforeTheFirstLifeAreKeptAndSentInOrder() {
+        #expect(summary(submit().actions) == ["connect"])
+        #expect(submit().actions.isEmpty)
+        #expect(submit(.unlimited).actions.isEmpty)
+        let opened = channel.opened(incarnation: 1, epoch: 1)
+        #expect(summary(opened) == ["send 1 from 1", "send 2 from 1", "send 3 from 1"])
+        #expect(summary(submit().actions) == ["send 4 from 1"])
+    }
+
+    @Test mutating func aReplyResolvesItsCallOnceAndMovesTheFrontier() {
+        for _ in 0..<3 { _ = submit() }
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        #expect(summary(reply(2)) == ["resolve 2"])
+        #expect(reply(2).isEmpty, "a repeated reply")
+        #expect(reply(9).isEmpty, "a reply to a call that was never made")
+        #expect(summary(submit().actions) == ["send 4 from 1"])
+        #expect(summary(reply(1)) == ["resolve 1"])
+        #expect(summary(submit().actions) == ["send 5 from 3"])
+        for sequence: UInt64 in 3...5 { _ = reply(sequence) }
+        #expect(summary(submit().actions) == ["send 6 from 6"])
+        #expect(channel.pendingCount == 1)
+    }
+
+    @Test mutating func repliesOfAFormerOwnerAreDropped() {
+        _ = submit()
+        _ = channel.opened(incarnation: 2, epoch: 2)
+        #expect(reply(1, epoch: 1).isEmpty)
+        #expect(channel.pendingCount == 1)
+        #expect(summary(reply(1, epoch: 2)) == ["resolve 1"])
+        #expect(summary(channel.closed()) == ["connect", "ask 2"])
+        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["disconnect", "connectLater"])
+        #expect(channel.state == .lost(2))
+    }
+
+    @Test(arguments: [0, 2, -1] as [RepeatLimit])
+    mutating func theSameIncarnationGetsEveryCallAgainWithoutUsingARetry(retries: RepeatLimit) {
+        _ = submit(retries)
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        for _ in 0..<10 {
+            #expect(summary(channel.closed()) == ["connect", "ask 1"])
+            #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["send 1 from 1"])
+        }
+        #expect(channel.verdict(.alive(location, 1)).isEmpty, "a late answer")
+        #expect(summary(reply(1)) == ["resolve 1"])
+    }
+
+    @Test mutating func aNewIncarnationGetsOnlyWhatMayBeRetried() {
+        for retries: RepeatLimit in [0, 1, .unlimited, 0] { _ = submit(retries) }
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        #expect(summary(channel.verdict(.alive(location, 2))) == [])
+        let second = channel.opened(incarnation: 2, epoch: 2)
+        #expect(summary(second) == ["fail 1 unavailable", "send 2 from 2", "send 3 from 2", "fail 4 unavailable"])
+        _ = channel.closed()
+        let third = channel.opened(incarnation: 3, epoch: 3)
+        #expect(summary(third) == ["fail 2 unavailable", "send 3 from 3"])
+        for incarnation: Incarnation in 4...50 {
+            _ = channel.closed()
+            let again = channel.opened(incarnation: incarnation, epoch: incarnation)
+            #expect(summary(again) == ["send 3 from 3"])
+        }
+    }
+
+    @Test mutating func aCallThatWasNeverSentUsesNoRetry() {
+        _ = submit(0)
+        #expect(summary(channel.closed()) == ["ask -"])
+        #expect(summary(channel.verdict(.restarting(location))) == ["connectLater"])
+        #expect(channel.state == .connecting)
+        #expect(summary(channel.opened(incarnation: 2, epoch: 2)) == ["send 1 from 1"])
+    }
+
+    @Test mutating func whileItRestartsCallsWithoutRetriesFailAtOnceAndTheOthersWait() {
+        _ = submit(0)
+        _ = submit(.unlimited)
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        #expect(submit(0).actions.isEmpty, "nobody knows yet what happened")
+        let verdict = channel.verdict(.restarting(location))
+        #expect(summary(verdict) == ["fail 1 unavailable", "fail 3 unavailable"])
+        #expect(channel.state == .restarting)
+        #expect(channel.verdict(.restarting(location)).isEmpty, "the answer to a second question")
+        let refused = submit(0)
+        #expect(summary(refused.actions) == ["fail \(refused.sequence) unavailable"])
+        let kept = submit(1)
+        #expect(kept.actions.isEmpty)
+        let opened = channel.opened(incarnation: 2, epoch: 2)
+        #expect(summary(opened) == ["send 2 from 2", "send \(kept.sequence) from 2"])
+    }
+
+    @Test mutating func theErrorSaysWhetherTheCallMayHaveRun() {
+        _ = submit(0)
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        _ = submit(0)
+        let messages = channel.verdict(.restarting(location)).map { action in
+            if case .fail(_, let error) = action { error.message } else { "" }
+        }
+        #expect(messages.map { $0.contains("may have run") } == [true, false])
+    }
+
+    @Test mutating func everyCallHasASequenceNumberOfItsOwnAlsoWhenItFailsAtOnce() {
+        _ = submit(.unlimited)
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        _ = channel.verdict(.restarting(location))
+        let restarting = [submit(0), submit(0), submit(1), submit(0)].map(\.sequence)
+        _ = channel.verdict(.dead(.killed, typeDescription: "T", restarts: 0))
+        let all = [1] + restarting + [submit(0), submit(1)].map(\.sequence)
+        #expect(Set(all).count == all.count, "\(all)")
+        #expect(all == all.sorted())
+    }
+
+    @Test mutating func deathFailsEverythingInOrderAndForGood() {
+        for retries: RepeatLimit in [0, .unlimited, 3] { _ = submit(retries) }
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        let cause = DeathCause.signal(number: 9)
+        let verdict = channel.verdict(.dead(cause, typeDescription: "T", restarts: 1))
+        #expect(summary(verdict) == ["disconnect", "fail 1 died", "fail 2 died", "fail 3 died"])
+        let expected = ActorError(.died, "T died after 1 restart: \(cause)", actor: actor)
+        #expect(channel.state == .dead(expected))
+        #expect(channel.isDead && channel.pendingCount == 0)
+        let late = submit(.unlimited)
+        #expect(late.actions == [.fail(late.sequence, expected)])
+        #expect(channel.closed().isEmpty)
+        #expect(reply(1, epoch: 9).isEmpty)
+        #expect(channel.opened(incarnation: 2, epoch: 2) == [.disconnect])
+        #expect(channel.isDead)
+    }
+
+    @Test mutating func anUnknownActorAndAQuarantinedOneFailWithWhatToDo() {
+        var other = channel
+        _ = submit()
+        _ = channel.closed()
+        #expect(summary(channel.verdict(.unknown)) == ["fail 1 died"])
+        _ = other.submit(method: "m", genericSubstitutions: [], arguments: [], retries: 0)
+        _ = other.closed()
+        let cause = DeathCause.quarantined(message: "bad byte")
+        let actions = other.verdict(.dead(cause, typeDescription: "T", restarts: 0))
+        #expect(summary(actions) == ["fail 1 quarantined"])
+        guard case .fail(_, let error)? = actions.first else { return }
+        #expect(error.message.contains("bad byte") && error.message.contains("durable inspect"))
+    }
+
+    @Test mutating func anAbandonedCallIsNeitherSentNorAnsweredAndDoesNotHoldTheFrontier() {
+        for _ in 0..<3 { _ = submit(.unlimited) }
+        channel.abandon(1)
+        channel.abandon(1)
+        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["send 2 from 2", "send 3 from 2"])
+        #expect(reply(1).isEmpty)
+        channel.abandon(2)
+        #expect(summary(submit().actions) == ["send 4 from 3"])
+    }
+
+    @Test mutating func tooManyUnansweredCallsAreRefusedUntilSomeAreAnswered() {
+        for _ in 0..<Limits.pendingCallsMax { _ = submit() }
+        let refused = submit()
+        #expect(summary(refused.actions) == ["fail \(refused.sequence) limitExceeded"])
+        channel.abandon(1)
+        #expect(submit().actions.isEmpty)
+        #expect(channel.pendingCount == Limits.pendingCallsMax)
+    }
+
+    @Test mutating func aConnectionThatCannotBeMadeIsTriedAgainAfterEachAnswer() {
+        _ = submit()
+        for _ in 0..<5 {
+            #expect(summary(channel.closed()) == ["ask -"])
+            #expect(summary(channel.closed()) == ["ask -"], "closed again before the answer")
+            #expect(summary(channel.verdict(.alive(location, 1))) == ["connectLater"])
+            #expect(channel.verdict(.alive(location, 1)).isEmpty, "the second answer")
+        }
+        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["send 1 from 1"])
+    }
+}

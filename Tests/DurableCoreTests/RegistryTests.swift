@@ -1,0 +1,119 @@
+import DurableCore
+import Testing
+
+struct RegistryTests {
+    private let driver = Owner.driver(DriverID(high: 9, low: 9))
+
+    private func id(_ number: UInt64) -> ActorID { ActorID(high: 0, low: number) }
+
+    private func created(_ registry: inout Registry, _ request: CreateRequest) throws -> ActorRecord {
+        guard case .created(let record) = registry.create(request) else {
+            throw MalformedBytes("\(request.id) was not created")
+        }
+        return record
+    }
+
+    @Test func aNameBelongsToOneLivingActorAtATimeAndPerNamespace() throws {
+        var registry = Registry()
+        let first = try created(&registry, .simple(1, name: "a"))
+        #expect(registry.create(.simple(2, name: "a")) == .nameTaken(first.id))
+        #expect(registry.create(.simple(3, name: "a", getsExisting: true)) == .existing(first))
+        #expect(registry.records.count == 1, "refused requests leave nothing behind")
+        let other = try created(&registry, .simple(4, name: "a", namespace: "other"))
+        #expect(registry.lookup(name: "a", namespace: "default")?.id == first.id)
+        #expect(registry.lookup(name: "a", namespace: "other")?.id == other.id)
+        #expect(registry.lookup(name: "b", namespace: "default") == nil)
+        #expect(registry.end(first.id, cause: .killed).isEmpty)
+        #expect(registry.lookup(name: "a", namespace: "default") == nil)
+        let second = try created(&registry, .simple(5, name: "a"))
+        #expect(registry.end(first.id, cause: .killed).isEmpty, "ending twice does not free the successor's name")
+        #expect(registry.lookup(name: "a", namespace: "default")?.id == second.id)
+    }
+
+    @Test func getOrCreateCreatesWhenThereIsNone() throws {
+        var registry = Registry()
+        let record = try created(&registry, .simple(1, name: "a", getsExisting: true))
+        #expect(registry.create(.simple(2, name: "a", getsExisting: true)) == .existing(record))
+    }
+
+    @Test func theSameRequestTwiceFindsTheFirstOnesActor() throws {
+        var registry = Registry()
+        let record = try created(&registry, .simple(1, name: "a"))
+        #expect(registry.create(.simple(1, name: "a")) == .existing(record))
+        #expect(registry.records.count == 1)
+        #expect(registry.nextShard == 2)
+        _ = registry.end(record.id, cause: .killed)
+        guard case .existing(let ended) = registry.create(.simple(1, name: "a")) else {
+            Issue.record("a late repetition must not create the actor again")
+            return
+        }
+        #expect(ended.ended == .killed)
+    }
+
+    @Test func anOwnersActorsAreThoseThatLive() throws {
+        var registry = Registry()
+        let parent = try created(&registry, .simple(1))
+        for number: UInt64 in 2...4 { _ = try created(&registry, .simple(number, owner: .actor(parent.id))) }
+        let detached = try created(&registry, .simple(5, isDetached: true, owner: .actor(parent.id)))
+        #expect(detached.owner == .detached)
+        #expect(registry.hasDetached)
+        #expect(registry.owned(by: driver) == [parent.id])
+        #expect(registry.owned(by: .actor(parent.id)) == [id(2), id(3), id(4)])
+        _ = registry.end(id(3), cause: .killed)
+        #expect(registry.owned(by: .actor(parent.id)) == [id(2), id(4)])
+        _ = registry.end(parent.id, cause: .ownerDied)
+        #expect(registry.owned(by: driver).isEmpty)
+        #expect(registry.create(.simple(6, owner: .actor(parent.id))) == .ownerGone)
+        #expect(registry.create(.simple(7, owner: .actor(id(99)))) == .ownerGone, "an owner that never was")
+        _ = registry.end(detached.id, cause: .killed)
+        #expect(!registry.hasDetached)
+    }
+
+    @Test func shardNumbersAreNeverUsedAgain() throws {
+        var registry = Registry(records: [.simple(1, shard: 7)], nextShard: 3)
+        #expect(registry.nextShard == 8)
+        let record = try created(&registry, .simple(2))
+        #expect(record.shard == 8)
+        registry.remove(record.id)
+        #expect(registry.records[record.id] == nil)
+        #expect(try created(&registry, .simple(3)).shard == 9)
+        #expect(Registry(records: [], nextShard: 40).nextShard == 40)
+    }
+
+    @Test func aRegistryThatIsBuiltFromItsRecordsKnowsTheSame() throws {
+        var registry = Registry()
+        let named = try created(&registry, .simple(1, name: "a", isDetached: true))
+        let owned = try created(&registry, .simple(2))
+        let ended = try created(&registry, .simple(3, name: "b"))
+        _ = registry.end(ended.id, cause: .killed)
+        let rebuilt = Registry(records: Array(registry.records.values), nextShard: registry.nextShard)
+        #expect(rebuilt.records == registry.records)
+        #expect(rebuilt.nextShard == registry.nextShard)
+        #expect(rebuilt.lookup(name: "a", namespace: "default")?.id == named.id)
+        #expect(rebuilt.lookup(name: "b", namespace: "default") == nil)
+        #expect(rebuilt.owned(by: driver) == [owned.id])
+        #expect(rebuilt.hasDetached)
+    }
+
+    @Test func recordsOfEndedActorsAreBoundedAndTheOldestGoFirst() throws {
+        var registry = Registry()
+        let excess: UInt64 = 3
+        var dropped: [ActorID] = []
+        for number in 1...(UInt64(Limits.endedRecordsMax) + excess) {
+            let record = try created(&registry, .simple(number))
+            dropped += registry.end(record.id, cause: .killed)
+        }
+        #expect(dropped == (1...excess).map { id($0) })
+        #expect(registry.records.count == Limits.endedRecordsMax)
+        #expect(dropped.allSatisfy { registry.records[$0] == nil })
+    }
+
+    @Test func updatesReachOnlyActorsThatAreKnown() throws {
+        var registry = Registry()
+        let record = try created(&registry, .simple(1))
+        #expect(registry.update(record.id) { $0.incarnation = 4 }?.incarnation == 4)
+        #expect(registry.records[record.id]?.incarnation == 4)
+        #expect(registry.update(id(2)) { $0.incarnation = 4 } == nil)
+        #expect(registry.end(id(2), cause: .killed).isEmpty)
+    }
+}
