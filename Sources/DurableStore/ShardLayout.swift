@@ -31,6 +31,11 @@ package enum ShardLayout {
         return writer.bytes
     }
 
+    /// Sequence number 0, which no call has, keeps the session's frontier.
+    static func frontierKey(_ actor: ActorID, _ session: SessionID) -> [UInt8] {
+        doneKey(actor, CallID(session: session, sequence: 0))
+    }
+
     static func donePrefix(_ actor: ActorID, _ session: SessionID) -> [UInt8] { actor.bytes + session.bytes }
 }
 

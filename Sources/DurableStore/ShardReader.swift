@@ -48,8 +48,9 @@ package enum ShardReader {
             let actor = try CBORDecoder().decode(StoredActor.self, from: StoredValue.open(row).payload)
             let fields = try fields(of: id, in: state, transaction)
             var completions = 0
-            try transaction.forEach(prefix: id.bytes, in: done) { _, _ in
-                completions += 1
+            try transaction.forEach(prefix: id.bytes, in: done) { key, _ in
+                // Number 0 is the session's frontier.
+                if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
             return StoredState(id: id, actor: actor, fields: fields, completions: completions)

@@ -76,16 +76,18 @@ package final class ShardStore {
         }
     }
 
-    /// The highest sequence number of this session with a completion record; 0 when there is none.
-    package func highestCompleted(_ actor: ActorID, _ session: SessionID) throws(StoreError) -> UInt64 {
+    /// How far a session has come with an actor, by what is stored.
+    package func progress(of session: SessionID, with actor: ActorID) throws(StoreError) -> SessionProgress {
         let done = environment.database(ShardLayout.done)
         return try read("reading completion records") { transaction throws in
-            var highest: UInt64 = 0
-            try transaction.forEach(prefix: ShardLayout.donePrefix(actor, session), in: done) { key, _ in
-                highest = key.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
-                return true
+            var progress = SessionProgress()
+            if let stored = try transaction.get(ShardLayout.frontierKey(actor, session), in: done) {
+                var reader = ByteReader(try StoredValue.open(stored).payload)
+                progress.frontier = try reader.read()
             }
-            return highest
+            let last = try transaction.last(prefix: ShardLayout.donePrefix(actor, session), in: done)
+            progress.highest = last.map { $0.key.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } } ?? 0
+            return progress
         }
     }
 
@@ -155,13 +157,19 @@ package final class ShardStore {
         _ transaction: inout WriteTransaction,
         _ done: Database
     ) throws {
+        let frontier = ShardLayout.frontierKey(actor, session)
         var stale: [[UInt8]] = []
         try transaction.forEach(prefix: ShardLayout.donePrefix(actor, session), in: done) { key, _ in
             guard key.suffix(8).reduce(0, { $0 << 8 | UInt64($1) }) < sequence else { return false }
-            stale.append(Array(key))
+            if !key.elementsEqual(frontier) { stale.append(Array(key)) }
             return true
         }
-        for key in stale { _ = try transaction.delete(key, in: done) }
+        guard !stale.isEmpty else { return }
+        for key in stale { try transaction.delete(key, in: done) }
+        // What is forgotten must not be run again: the frontier says up to where.
+        var writer = ByteWriter(reserving: 8)
+        writer.write(sequence)
+        try transaction.put(frontier, StoredValue.seal(writer.bytes), in: done)
     }
 
     private func fencedError(_ stored: Fence?) -> StoreError {

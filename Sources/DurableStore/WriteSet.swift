@@ -48,6 +48,16 @@ package struct Completion: Sendable, Hashable {
     }
 }
 
+/// How far a session has come with an actor.
+package struct SessionProgress: Sendable, Hashable {
+    /// The highest call with a completion record.
+    package var highest: UInt64 = 0
+    /// The caller has had the outcomes of all calls below this number; their records are gone or may go.
+    package var frontier: UInt64 = 0
+
+    package init() {}
+}
+
 /// Holds back what must not be seen before it is durable: the write sets of finished turns, and their replies.
 ///
 /// A read that saw an uncommitted change waits with the change; a read on its own still waits for the proof that the

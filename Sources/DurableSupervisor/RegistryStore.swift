@@ -45,14 +45,14 @@ package final class RegistryStore {
         }
     }
 
-    /// All records, and the number of the next shard.
-    package func load() throws(ActorError) -> (records: [ActorRecord], drivers: [Driver], nextShard: ShardNumber) {
+    /// All records, and the number of the next shard; `nil` in a registry that was never written.
+    package func load() throws(ActorError) -> (records: [ActorRecord], drivers: [Driver], nextShard: ShardNumber?) {
         do {
             return try environment.tryRead { transaction throws in
                 let records = try rows("actors", ActorRecord.self, transaction)
                 let drivers = try rows("drivers", Driver.self, transaction)
                 let next = try transaction.get(Self.nextShardKey, in: environment.database("meta"))
-                return (records, drivers, try next.map { Self.number(try StoredValue.open($0).payload) } ?? 1)
+                return (records, drivers, try next.map { Self.number(try StoredValue.open($0).payload) })
             }
         } catch {
             throw Self.convert(error, "the registry")

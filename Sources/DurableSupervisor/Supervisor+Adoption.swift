@@ -20,12 +20,16 @@ extension Supervisor {
                 restart(record)
             } else if record.owner == .detached {
                 becomeDormant(record)
+            } else if isContinued {
+                // Its first worker was never assigned: the first use starts it.
+                _ = host(record)
             } else {
                 perform(host(record).slot.end(because: .ownerDied), on: record.shard)
             }
         }
         endOrphans()
         sweepShards()
+        sweepStderr()
     }
 
     /// A worker that outlived its supervisor registers again.
@@ -148,6 +152,14 @@ extension Supervisor {
                 case .actor(let id): registry.records[id].map { $0.ended != nil } ?? true
                 }
             if isOrphan { endActor(record.id, because: .ownerDied) }
+        }
+    }
+
+    /// Removes what workers that are gone wrote, as far as a former supervisor could not.
+    private func sweepStderr() {
+        let used = Set(pool.workers.values.map(\.identity.serial))
+        for name in RuntimeDirectory.entries(of: layout.stderr) {
+            if let serial = UInt64(name), !used.contains(serial) { unlink(layout.stderrFile(serial)) }
         }
     }
 

@@ -69,10 +69,18 @@ final class Supervisor: @unchecked Sendable {
         layout = RuntimeLayout(directory: configuration.directory)
         store = try RegistryStore(layout)
         let stored = try store.load()
-        registry = Registry(records: stored.records, nextShard: stored.nextShard)
+        guard stored.nextShard != nil || RuntimeDirectory.entries(of: layout.shards).isEmpty else {
+            throw ActorError(
+                .directoryUnusable,
+                "\(layout.shards) holds shards, but the registry in \(layout.supervisor) is empty or new; put its "
+                    + "data.mdb back, or move the shards away to start fresh"
+            )
+        }
+        registry = Registry(records: stored.records, nextShard: stored.nextShard ?? 1)
         loop = try EventLoop(name: "supervisor")
-        let serial = (stored.records.compactMap { $0.worker?.serial }.max() ?? 0) + 1_000
-        pool = WorkerPool(loop: loop, layout: layout, spares: configuration.spares, nextSerial: serial)
+        let known = RuntimeDirectory.entries(of: layout.stderr).compactMap { UInt64($0) }
+        let serial = (stored.records.compactMap { $0.worker?.serial } + known).max() ?? 0
+        pool = WorkerPool(loop: loop, layout: layout, spares: configuration.spares, nextSerial: serial + 1)
         faults = FaultInjector(configuration.worker.faults)
         oomKills = oomKillCount() ?? 0
         pool.handlers = WorkerPool.Handlers(

@@ -84,12 +84,19 @@ extension EventLoop {
     }
 
     private func runWork() {
-        if confined.workIndex == confined.work.count { takeWork() }
-        let end = min(confined.work.count, confined.workIndex + jobsPerBatchMax.load(ordering: .relaxed))
-        while confined.workIndex < end {
+        // Work that work makes belongs to the batch, so that what it finishes is committed and sent together; but what
+        // is finished does not wait long for what is not.
+        let deadline = durable_io_now() + EventLoop.batchNanosecondsMax
+        for _ in 0..<jobsPerBatchMax.load(ordering: .relaxed) {
+            if confined.workIndex == confined.work.count {
+                forgetWork()
+                takeWork()
+            }
+            guard confined.workIndex < confined.work.count else { break }
             let work = confined.work[confined.workIndex]
             confined.workIndex += 1
             perform(work)
+            if durable_io_now() >= deadline { break }
         }
         // What has run must not live on in a loop that sleeps.
         if confined.workIndex == confined.work.count { forgetWork() }

@@ -37,6 +37,8 @@ package final class EventLoop: Sendable {
     static let readBufferBytes = 256 << 10
     static let stackBytes = 8 << 20
     static let wakeKey: UInt64 = 0
+    /// How long a batch may take before what it has finished is committed and sent.
+    static let batchNanosecondsMax: UInt64 = 500_000
 
     /// The name of the loop and, cut to 15 bytes, of its thread.
     package let name: String
@@ -46,7 +48,7 @@ package final class EventLoop: Sendable {
     let inbox = Mutex(Inbox())
     let sources = Mutex<[UInt64: any EventSource]>([:])
     let batchEnd = Mutex<(@Sendable () -> Void)?>(nil)
-    let jobsPerBatchMax = Atomic<Int>(256)
+    let jobsPerBatchMax = Atomic<Int>(4096)
     let cancelledTimers = Atomic<Int>(0)
     private let finished = OneShotEvent()
     // SAFETY: only the thread that runs the loop touches it.

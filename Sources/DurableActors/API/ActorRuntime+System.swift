@@ -50,7 +50,7 @@ extension ActorRuntime {
     private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome {
         if case .worker(let host) = membership {
             // What finished turns changed must not be seen outside before it is durable.
-            await host.flushFinishedTurns()
+            try await host.flushFinishedTurns()
         }
         return try await calls.call(
             actor,

@@ -1,3 +1,4 @@
+internal import Distributed
 internal import DurableCore
 
 /// Which methods a caller may name: the distributed methods of the hosted type, and no others.
@@ -18,6 +19,19 @@ struct MethodCheck {
             let message = "\(type) has no distributed method \(method)"
             throw ActorError(.unknownMethod, message, actor: actor)
         }
+        guard !belongsToNestedType(method) else {
+            throw ActorError(.unknownMethod, "\(method) is a method of a type inside of \(type)", actor: actor)
+        }
         if known.count < 1024 { known.insert(method) }
+    }
+
+    /// The name of a type inside of the actor's starts like the actor's own. Classes and actors end in "C".
+    private func belongsToNestedType(_ method: String) -> Bool {
+        var end = method.index(method.startIndex, offsetBy: prefix.count)
+        while let position = method[end...].firstIndex(of: "C") {
+            end = method.index(after: position)
+            if _typeByName(String(method[..<end].dropFirst(2))) is any DistributedActor.Type { return true }
+        }
+        return false
     }
 }

@@ -13,7 +13,17 @@ extension WorkerHost {
             connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
             return
         }
-        let inbound = InboundCall(call, from: connection)
+        admit(InboundCall(call, from: connection), on: connection)
+    }
+
+    /// Answers a call that was made before, and lets a new one in.
+    func admit(_ inbound: InboundCall, on connection: Connection) {
+        let call = inbound.frame
+        guard store != nil else {
+            // Whether the call was made before cannot be looked up now.
+            parked.append(inbound)
+            return
+        }
         guard call.actor == actor else {
             refuse(inbound, ActorError(.died, "this worker does not host the actor", actor: call.actor))
             return
@@ -25,12 +35,7 @@ extension WorkerHost {
             return
         }
         do {
-            if let known = try recorded(inbound) {
-                guard known.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call.id)) }
-                open[call.id] = inbound
-                gate.hold(nil, reply: HeldReply(call: inbound, outcome: known.outcome))
-                return
-            }
+            if try answersFromRecord(inbound) { return }
         } catch {
             refuse(inbound, error.callerError(for: actor))
             return
@@ -50,18 +55,32 @@ extension WorkerHost {
         }
     }
 
-    /// The completion record of a call that may have been made before.
-    private func recorded(_ call: InboundCall) throws(StoreError) -> Completion? {
-        guard let store else { return nil }
+    /// Answers a call that was made before from its completion record. False when it is to be run.
+    private func answersFromRecord(_ call: InboundCall) throws(StoreError) -> Bool {
+        guard let store else { return false }
         let id = call.frame.id
-        let highest: UInt64
-        if let known = completed[id.session] {
-            highest = known
+        var progress: SessionProgress
+        if let known = sessions[id.session] {
+            progress = known
         } else {
-            highest = try store.highestCompleted(actor, id.session)
-            completed[id.session] = highest
+            progress = try store.progress(of: id.session, with: actor)
         }
-        return id.sequence <= highest ? try store.completion(of: id, for: actor) : nil
+        progress.frontier = max(progress.frontier, call.frame.firstIncomplete)
+        sessions[id.session] = progress
+        guard id.sequence >= progress.frontier else {
+            // Its caller has had the outcome, and the record is gone: a copy of the frame was late.
+            let message = "call \(id.sequence) was answered before, and its record is gone; it was not run again"
+            refuse(call, ActorError(.staleCall, message, actor: actor))
+            return true
+        }
+        guard id.sequence <= progress.highest, let known = try store.completion(of: id, for: actor) else { return false }
+        guard known.fingerprint == call.fingerprint else {
+            refuse(call, reused(id))
+            return true
+        }
+        open[id] = call
+        gate.hold(nil, reply: HeldReply(call: call, outcome: known.outcome))
+        return true
     }
 
     private func run(_ frame: CallFrame) async -> CallOutcome {
@@ -137,12 +156,11 @@ extension WorkerHost {
     }
 
     func reply(to call: InboundCall, _ outcome: CallOutcome) -> ReplyFrame {
-        let fence = store?.fence
-        return ReplyFrame(
+        ReplyFrame(
             sequence: call.frame.id.sequence,
             actor: call.frame.actor,
-            epoch: fence?.epoch ?? .max,
-            version: fence?.version ?? 0,
+            epoch: epoch,
+            version: store?.fence.version ?? 0,
             outcome: outcome
         )
     }

@@ -23,7 +23,8 @@ extension WorkerHost {
             return
         }
         for set in group.writeSets {
-            if let id = set.completion?.id { completed[id.session] = max(completed[id.session] ?? 0, id.sequence) }
+            guard let id = set.completion?.id else { continue }
+            sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
         }
         for held in group.replies {
             open[held.call.frame.id] = nil
@@ -67,7 +68,16 @@ extension WorkerHost {
                 refuse(.constructorThrew(message: "\(error)"))
                 return
             }
+            let waiting = parked
+            parked = []
+            for call in waiting {
+                for connection in call.connections { admit(call, on: connection) }
+            }
             if let next = mailbox.finished() { begin(next) }
         }
     }
+}
+
+extension UInt64 {
+    fileprivate mutating func raise(to other: UInt64) { self = Swift.max(self, other) }
 }

@@ -29,13 +29,17 @@ final class WorkerHost: @unchecked Sendable {
     var type: (any DurableActor.Type)?
     var store: ShardStore?
     var activation: Activation?
+    /// The epoch that this process claimed last.
+    var epoch: Epoch = 0
+    /// Calls that arrived while the shard was being opened again.
+    var parked: [InboundCall] = []
     /// Grows when the activation is dropped: a turn of an earlier one commits nothing.
     var generation = 0
     var mailbox = Mailbox<InboundCall>()
     var gate = OutputGate<HeldReply>()
     var open: [CallID: InboundCall] = [:]
-    /// The highest completed call of each session that has called in this life.
-    var completed: [SessionID: UInt64] = [:]
+    /// How far each session has come that has called in this life.
+    var sessions: [SessionID: SessionProgress] = [:]
     var methods: MethodCheck
     private var listener: Listener?
     private var constructing = false
@@ -89,18 +93,20 @@ final class WorkerHost: @unchecked Sendable {
     }
 
     /// Makes finished turns durable before the running one shows anything to the outside.
-    func flushFinishedTurns() async {
-        guard loop.isCurrent else {
-            // A call from a task that left the loop: the flush itself must run there.
-            await withCheckedContinuation { continuation in
-                loop.execute { [self] in
-                    flush()
-                    continuation.resume()
-                }
+    /// - Throws: When they cannot be stored: what the running turn has seen is not true then.
+    func flushFinishedTurns() async throws(ActorError) {
+        // A call may come from a task that left the loop; the flush itself must run there.
+        let isSound = await withCheckedContinuation { continuation in
+            let flushAndLook: @Sendable () -> Void = { [self] in
+                flush()
+                continuation.resume(returning: activation != nil || constructing)
             }
-            return
+            if loop.isCurrent { flushAndLook() } else { loop.execute(flushAndLook) }
         }
-        flush()
+        guard isSound else {
+            let message = "an earlier change could not be stored, so this turn may not show what it has seen"
+            throw ActorError(.storageFailed, message, actor: actor)
+        }
     }
 
     /// Opens the shard and raises its epoch.
@@ -113,21 +119,33 @@ final class WorkerHost: @unchecked Sendable {
             beforeCommit: { faults.passes(.workerInsideCommit, incarnation: incarnation) }
         )
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
-        _ = try store.claim(pid: getpid(), incarnation: incarnation)
+        epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         self.store = store
     }
 
     /// Runs the constructor and overlays the stored state, or stores the first one.
     func build() async throws {
-        guard let runtime, let type, let store else { return }
+        guard let runtime, let type else { return }
         constructing = true
-        defer { constructing = false }
-        let activation = try await Activation.construct(
-            type,
-            assignment.record.arguments,
-            actor: actor,
-            runtime: runtime
-        )
+        let activation: Activation
+        do {
+            activation = try await Activation.construct(
+                type,
+                assignment.record.arguments,
+                actor: actor,
+                runtime: runtime
+            )
+        } catch {
+            constructing = false
+            throw error
+        }
+        constructing = false
+        try install(activation, runtime)
+    }
+
+    /// Puts the stored state into a new instance, which takes the calls from here on.
+    private func install(_ activation: Activation, _ runtime: ActorRuntime) throws {
+        guard let store else { return }
         faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
         if let stored = try store.load(actor) {
             try activation.restore(stored, runtime.decoder)
@@ -165,14 +183,14 @@ final class WorkerHost: @unchecked Sendable {
     }
 
     private func serve() throws(TransportError) {
-        guard let store else { return }
         let listener = Listener(adopting: listenerDescriptor)
         self.listener = listener
-        let greeting = HostGreeting(actor: actor, incarnation: assignment.incarnation, epoch: store.fence.epoch)
-        let hello = Hello(role: ConnectionRole.host.rawValue, info: greeting.encoded())
         try listener.accept(
             on: loop,
-            hello: { hello },
+            hello: { [self] in
+                let greeting = HostGreeting(actor: actor, incarnation: assignment.incarnation, epoch: epoch)
+                return Hello(role: ConnectionRole.host.rawValue, info: greeting.encoded())
+            },
             limits: FrameLimits(),
             onConnection: { [self] connection in
                 guard connection.peerHello?.role == ConnectionRole.caller.rawValue else { return nil }
@@ -183,7 +201,7 @@ final class WorkerHost: @unchecked Sendable {
                 )
             }
         )
-        report(.serving(assignment.record.shard, assignment.incarnation, store.fence.epoch))
+        report(.serving(assignment.record.shard, assignment.incarnation, epoch))
     }
 
     private func storeFailedAtStart(_ error: StoreError) {

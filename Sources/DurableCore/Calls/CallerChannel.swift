@@ -41,7 +41,9 @@ package struct CallerChannel: Sendable {
         var frame: CallFrame
         var retries: RepeatLimit
         var used = 0
-        var sentTo: Incarnation?
+        /// The epoch of the life that has it. Not the incarnation: two lives may carry one number when a supervisor
+        /// died before it could store that it had given it.
+        var sentTo: Epoch?
     }
 
     /// The actor that is called.
@@ -95,8 +97,8 @@ package struct CallerChannel: Sendable {
             state = .connecting
             hasConnection = true
             return (sequence, [.connect])
-        case .connected(let incarnation):
-            return (sequence, [transmit(sequence, to: incarnation)].compactMap(\.self))
+        case .connected:
+            return (sequence, [transmit(sequence)].compactMap(\.self))
         case .connecting, .lost, .restarting, .dead:
             return (sequence, [])
         }
@@ -112,10 +114,8 @@ package struct CallerChannel: Sendable {
         self.epoch = epoch
         state = .connected(incarnation)
         return calls.keys.sorted().compactMap { sequence in
-            guard let earlier = calls[sequence]?.sentTo, earlier != incarnation else {
-                return transmit(sequence, to: incarnation)
-            }
-            return retry(sequence, on: incarnation)
+            guard let earlier = calls[sequence]?.sentTo, earlier != epoch else { return transmit(sequence) }
+            return retry(sequence)
         }
     }
 
@@ -209,7 +209,7 @@ package struct CallerChannel: Sendable {
         return actions
     }
 
-    private mutating func retry(_ sequence: UInt64, on incarnation: Incarnation) -> Action? {
+    private mutating func retry(_ sequence: UInt64) -> Action? {
         guard let call = calls[sequence] else { return nil }
         guard call.retries.allows(after: call.used) else {
             calls[sequence] = nil
@@ -217,11 +217,11 @@ package struct CallerChannel: Sendable {
             return .fail(sequence, unavailable(mayHaveRun: true))
         }
         calls[sequence]?.used += 1
-        return transmit(sequence, to: incarnation)
+        return transmit(sequence)
     }
 
-    private mutating func transmit(_ sequence: UInt64, to incarnation: Incarnation) -> Action? {
-        calls[sequence]?.sentTo = incarnation
+    private mutating func transmit(_ sequence: UInt64) -> Action? {
+        calls[sequence]?.sentTo = epoch
         guard var frame = calls[sequence]?.frame else { return nil }
         frame.firstIncomplete = firstIncomplete
         return .send(frame)

@@ -55,7 +55,8 @@ struct Demo: AsyncParsableCommand {
                 callers: callers,
                 kills: kills,
                 durability: durability == .disk ? .disk : .process,
-                seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max))
+                seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)),
+                isTemporary: directory == nil
             )
             let runtime = try await ActorRuntime.start(directory: directory)
             await interruption.adopt(runtime)

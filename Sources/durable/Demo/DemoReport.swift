@@ -27,7 +27,10 @@ struct DemoReport: Sendable {
         var rows: [(String, String)] = [
             ("records", "\(records)\(times)"),
             ("calls acknowledged", "\(acknowledged)"),
-            ("kills", "\(tally.workers + tally.supervisors): \(tally.workers) workers, \(tally.supervisors) supervisors"),
+            (
+                "kills",
+                "\(tally.workers + tally.supervisors): \(tally.workers) workers, \(tally.supervisors) supervisors"
+            ),
             ("restarts", "\(restarts)"),
             ("lost", "\(comparison.lost)"),
             ("doubled", "\(comparison.doubled)"),
@@ -36,7 +39,7 @@ struct DemoReport: Sendable {
             ("recovery of supervisors", Percentiles(tally.supervisorRecoveries).shown),
             ("calls per second", "\(Int(callsPerSecond))"),
             ("durability", "\(settings.durability)"),
-            ("directory", directory),
+            ("directory", settings.isTemporary ? "\(directory), temporary and removed" : directory),
             ("seed", "\(settings.seed)"),
         ]
         if tally.supervisorRecoveries.isEmpty { rows.removeAll { $0.0 == "recovery of supervisors" } }
@@ -71,6 +74,7 @@ struct DemoReport: Sendable {
                     "callers": CBORValue(settings.callers),
                     "durability": .text("\(settings.durability)"),
                     "directory": .text(directory),
+                    "isTemporary": .bool(settings.isTemporary),
                     "seed": CBORValue(settings.seed),
                 ])
             )

@@ -11,6 +11,8 @@ struct DemoRun: Sendable {
         var kills: Int
         var durability: Durability
         var seed: UInt64
+        /// Whether the directory goes with the run.
+        var isTemporary: Bool
     }
 
     /// Fewer calls than this between two kills would leave little to lose.
@@ -31,7 +33,7 @@ struct DemoRun: Sendable {
         self.showsProgress = showsProgress
         let records = text.records.count
         let passes = max(1, (settings.kills * Self.callsPerKill + records - 1) / records)
-        feed = Feed(records: records, passes: passes)
+        feed = Feed(records: records, passes: passes, goesOn: settings.kills > 0)
         plan = KillPlan(seed: settings.seed, kills: settings.kills, calls: passes * records)
     }
 
@@ -66,7 +68,10 @@ struct DemoRun: Sendable {
             elapsed: elapsed,
             restarts: restarts,
             tally: tally.snapshot,
-            comparison: Comparison(expected: text.expected(ledgers: settings.actors, passes: feed.passes), actual: actual)
+            comparison: Comparison(
+                expected: text.expected(ledgers: settings.actors, passes: feed.passes),
+                actual: actual
+            )
         )
     }
 
@@ -129,7 +134,8 @@ struct DemoRun: Sendable {
     }
 
     /// Kills a process of this kind as soon as one lives; `nil` when the run was stopped meanwhile.
-    private func strike(_ killer: inout ProcessKiller, _ target: KillPlan.Target) async throws -> ProcessKiller.Strike? {
+    private func strike(_ killer: inout ProcessKiller, _ target: KillPlan.Target) async throws -> ProcessKiller.Strike?
+    {
         let deadline = ContinuousClock.now + .seconds(60)
         while !feed.isStopped {
             if let strike = try await killer.strike(target) { return strike }

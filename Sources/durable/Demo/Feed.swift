@@ -15,10 +15,10 @@ final class Feed: Sendable {
     private let recordsPerPass: Int
     private let state: Mutex<State>
 
-    /// Makes a feed that goes through all records at least this often.
-    init(records: Int, passes: Int) {
+    /// Makes a feed that goes through all records this often, or until `finish` if it is to go on.
+    init(records: Int, passes: Int, goesOn: Bool) {
         recordsPerPass = records
-        state = Mutex(State(end: records * passes))
+        state = Mutex(State(end: records * passes, isEnough: !goesOn))
     }
 
     /// The place of the next record, or `nil` when there is none left to feed.

@@ -40,11 +40,15 @@ struct Inspection {
 
     /// Keeps one actor only: the one with this identity or name.
     mutating func select(_ wanted: String) throws(Failure) {
-        let found = actors.filter { $0.record.id.description == wanted.lowercased() || $0.record.options.name == wanted }
+        let found = actors.filter {
+            $0.record.id.description == wanted.lowercased() || $0.record.options.name == wanted
+        }
         guard let actor = found.first else { throw Failure("\(directory) has no actor \"\(wanted)\"") }
         guard found.count == 1 else {
             let ids = found.map { "\($0.record.id) in namespace \($0.record.options.namespace)" }
-            throw Failure("\"\(wanted)\" is the name of several actors; choose one by its id: \(ids.joined(separator: ", "))")
+            throw Failure(
+                "\"\(wanted)\" is the name of several actors; choose one by its id: \(ids.joined(separator: ", "))"
+            )
         }
         actors = found
         deaths = deaths.filter { $0.actor == actor.record.id }

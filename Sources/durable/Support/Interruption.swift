@@ -34,11 +34,16 @@ final class Interruption: Sendable {
         }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
-        let error = pthread_create(&thread, nil, { context in
-            guard let context else { return nil }
-            Unmanaged<Interruption>.fromOpaque(context).takeRetainedValue().listen()
-            return nil
-        }, context)
+        let error = pthread_create(
+            &thread,
+            nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Interruption>.fromOpaque(context).takeRetainedValue().listen()
+                return nil
+            },
+            context
+        )
         if error == 0 { pthread_detach(thread) }
     }
 
