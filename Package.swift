@@ -85,7 +85,25 @@ let package = Package(
             path: "Tests/ActorTestDriver",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "StoreTestChild",
+            dependencies: ["DurableStore", "DurableCore"],
+            path: "Tests/StoreTestChild",
+            swiftSettings: settings
+        ),
 
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+        .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableStoreTests",
+            dependencies: ["DurableStore", "DurableCore", "DurableLMDB", "CBOR", "StoreTestChild"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "DurableSupervisorTests",
+            dependencies: ["DurableSupervisor", "DurableCore", "DurableLMDB"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "DurableProcessTests", dependencies: ["DurableProcess"], swiftSettings: settings),
         .testTarget(
             name: "DurableLMDBTests",

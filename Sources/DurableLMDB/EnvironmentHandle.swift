@@ -2,8 +2,8 @@ internal import CLMDB
 internal import Glibc
 
 /// LMDB's own handle of an open environment.
+// SAFETY: LMDB's environments may be used from any thread; `MapGate` keeps every use away from the close.
 struct EnvironmentHandle: @unchecked Sendable {
-    // SAFETY: LMDB's environments may be used from any thread; `MapGate` keeps every use away from the close.
     let pointer: OpaquePointer
 
     /// What LMDB is told when it opens the files.

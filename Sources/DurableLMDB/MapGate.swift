@@ -8,8 +8,8 @@ internal import Synchronization
 /// closes the door, waits for those inside, and opens it again. It also keeps ended read transactions for reuse.
 final class MapGate: Sendable {
     /// A read transaction that is reset and waits for its next use.
+    // SAFETY: a reset transaction belongs to no thread (`MDB_NOTLS`) and is in one place only.
     struct IdleRead: @unchecked Sendable {
-        // SAFETY: a reset transaction belongs to no thread (`MDB_NOTLS`) and is in one place only.
         let pointer: OpaquePointer
     }
 

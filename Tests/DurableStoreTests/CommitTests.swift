@@ -52,7 +52,7 @@ struct CommitTests {
             try store.verifyOwnership()
             try store.commit([good, after])
             #expect(try store.load(Sample.actor) == ["a": [2], "c": [3]])
-            #expect(try store.highestCompleted(Sample.actor, Sample.session) == 3)
+            #expect(try store.progress(of: Sample.session, with: Sample.actor).highest == 3)
         }
     }
 
@@ -74,7 +74,7 @@ struct CommitTests {
             try withShard(directory, .disk) { store, epoch throws in
                 #expect(epoch == 2)
                 #expect(try store.load(Sample.actor) == ["a": [value], "b": [value]])
-                #expect(try store.highestCompleted(Sample.actor, Sample.session) == UInt64(value))
+                #expect(try store.progress(of: Sample.session, with: Sample.actor).highest == UInt64(value))
                 let isRecorded = try store.completion(of: Sample.call(2), for: Sample.actor) != nil
                 #expect(isRecorded == (value == 2))
             }
@@ -106,15 +106,15 @@ struct CommitTests {
             try store.commit(ids.map { Sample.set([:], Sample.completion($0)) })
             try store.commit([Sample.set([:], Sample.completion(Sample.call(1, other)))])
             try store.commit([Sample.set([:], of: neighbour, Sample.completion(Sample.call(1)))])
-            #expect(try store.highestCompleted(Sample.actor, Sample.session) == 257)
+            #expect(try store.progress(of: Sample.session, with: Sample.actor).highest == 257)
             try store.commit([Sample.set([:], Sample.completion(Sample.call(258), below: 256))])
             let kept = try ids.filter { try store.completion(of: $0, for: Sample.actor) != nil }
             #expect(kept == [Sample.call(256), Sample.call(257)])
             #expect(try store.completion(of: Sample.call(1, other), for: Sample.actor) != nil)
             #expect(try store.completion(of: Sample.call(1), for: neighbour) != nil)
-            #expect(try store.highestCompleted(Sample.actor, Sample.session) == 258)
-            #expect(try store.highestCompleted(Sample.actor, other) == 1)
-            #expect(try store.highestCompleted(neighbour, other) == 0)
+            #expect(try store.progress(of: Sample.session, with: Sample.actor).highest == 258)
+            #expect(try store.progress(of: other, with: Sample.actor).highest == 1)
+            #expect(try store.progress(of: other, with: neighbour).highest == 0)
         }
     }
 

@@ -146,7 +146,7 @@ struct DamageTests {
                 _ = try store.completion(of: Sample.call(1), for: Sample.actor)
             }
             #expect(error?.code == .unreadable)
-            #expect(try store.highestCompleted(Sample.actor, Sample.session) == 1)
+            #expect(try store.progress(of: Sample.session, with: Sample.actor).highest == 1)
         }
         #expect(try RawShard(directory: folder.shard).rows(of: "done")[damaged.key] == damaged.value)
     }

@@ -64,9 +64,9 @@ struct RegistryStoreTests {
 
     private func key(_ number: UInt64) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
 
-    @Test func anEmptyRegistryHasNothingAndStartsAtShardOne() throws {
+    @Test func anEmptyRegistryHasNothingAndSaysThatItIsNew() throws {
         let loaded = try withStore { try $0.load() }
-        #expect(loaded.records.isEmpty && loaded.drivers.isEmpty && loaded.nextShard == 1)
+        #expect(loaded.records.isEmpty && loaded.drivers.isEmpty && loaded.nextShard == nil)
         #expect(try withStore { try $0.ledger(newest: 10) }.isEmpty)
     }
 

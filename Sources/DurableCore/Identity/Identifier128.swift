@@ -35,7 +35,7 @@ extension Identifier128 {
 
     /// Reads 32 hexadecimal digits, the form of `description`; `nil` for anything else.
     package init?(hexadecimal text: some StringProtocol) {
-        guard text.utf8.count == 32,
+        guard text.utf8.count == 32, text.allSatisfy(\.isHexDigit),
             let high = UInt64(text.prefix(16), radix: 16),
             let low = UInt64(text.suffix(16), radix: 16)
         else { return nil }

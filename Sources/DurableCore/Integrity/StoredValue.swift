@@ -5,7 +5,7 @@
 /// | 0 | 1 | format, 1 |
 /// | 1 | 4 | schema version, little-endian |
 /// | 5 | 4 | length of the payload |
-/// | 9 | 4 | CRC-32C of bytes 0 to 8 and the payload |
+/// | 9 | 4 | CRC-32C of bytes 0 to 8, exclusive-or the CRC-32C of the payload |
 /// | 13 | length | payload |
 package enum StoredValue {
     /// The only format so far.

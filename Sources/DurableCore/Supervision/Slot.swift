@@ -113,6 +113,10 @@ package struct Slot: Sendable, Hashable {
         jitter: Double
     ) -> Action {
         guard incarnation == self.incarnation else { return .none }
+        switch state {
+        case .dormant, .backingOff, .ended: return .none
+        case .starting, .serving, .ending: break
+        }
         let charged = expectedCause ?? cause
         expectedCause = nil
         lastCause = charged

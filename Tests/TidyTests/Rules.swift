@@ -1,0 +1,100 @@
+/// What is wrong where.
+struct Finding: CustomStringConvertible {
+    let path: String
+    let line: Int
+    let what: String
+
+    var description: String { "\(path):\(line): \(what)" }
+}
+
+/// A rule finds what breaks it in a file.
+struct Rule: Sendable, CustomStringConvertible {
+    let name: String
+    private let check: @Sendable (SourceFile) -> [(line: Int, what: String)]
+
+    private init(_ name: String, _ check: @escaping @Sendable (SourceFile) -> [(line: Int, what: String)]) {
+        self.name = name
+        self.check = check
+    }
+
+    var description: String { name }
+
+    func findings(in file: SourceFile) -> [Finding] {
+        check(file).map { Finding(path: file.path, line: $0.line, what: $0.what) }
+    }
+
+    static let all = [layers, importAccess, length, forcedTry, forcedCast, unfinishedMarks, safety]
+
+    /// The modules of ours that each target may import: those below it. Others are not ours and not looked at.
+    static let layersBelow: [String: Set<String>] = {
+        let leaves: Set = ["DurableCore", "CBOR", "DurableLMDB"]
+        let drivers: Set = ["DurableProcess", "DurableTransport", "DurableStore", "DurableSupervisor"]
+        let framework = leaves.union(drivers)
+        return [
+            "DurableCore": [],
+            "CBOR": [],
+            "DurableLMDB": ["CLMDB"],
+            "DurableProcess": ["CDurable", "DurableCore"],
+            "DurableTransport": ["CDurable"],
+            "DurableStore": leaves,
+            "DurableSupervisor": leaves.union(["DurableProcess", "DurableTransport"]),
+            "DurableActors": framework,
+            "DurableChaos": ["DurableActors", "DurableProcess", "DurableCore"],
+            "DurableTesting": framework.union(["DurableActors", "DurableChaos"]),
+            "durable": framework.union(["DurableActors", "DurableChaos"]),
+            "Examples": ["DurableActors"],
+        ]
+    }()
+
+    private static let ours = Set(layersBelow.keys).union(["CLMDB", "CDurable"])
+    private static let impure: Set = ["Glibc", "Foundation", "FoundationEssentials", "Dispatch", "Synchronization"]
+
+    static let layers = Rule("imports point down the layers only") { file in
+        guard let target = file.target else { return [] }
+        guard let allowed = layersBelow[target] else { return [(1, "the target \(target) has no place in the layers")] }
+        return file.imports.compactMap { found in
+            if target == "DurableCore", impure.contains(found.module) {
+                return (found.number, "DurableCore is pure and must not import \(found.module)")
+            }
+            guard ours.contains(found.module), !allowed.contains(found.module) else { return nil }
+            return (found.number, "\(target) must not import \(found.module)")
+        }
+    }
+
+    static let importAccess = Rule("every import in Sources states its access") { file in
+        guard let target = file.target, target != "Examples" else { return [] }
+        return file.imports.filter { $0.access == nil }.map {
+            ($0.number, "import of \($0.module) without access level")
+        }
+    }
+
+    static let length = Rule("no file is over 500 lines") { file in
+        // The newline at the end is no line.
+        let count = file.lines.last == "" ? file.lines.count - 1 : file.lines.count
+        return count > 500 ? [(count, "\(count) lines")] : []
+    }
+
+    static let forcedTry = Rule("no try is forced") { lines(in: $0, with: ["try" + "!"]) }
+
+    static let forcedCast = Rule("no cast is forced") { lines(in: $0, with: ["as" + "!"]) }
+
+    static let unfinishedMarks = Rule("nothing is marked as unfinished") { file in
+        let marks = ["TO" + "DO", "FIX" + "ME", "HA" + "CK:"]
+        // Comments count here, and so does text.
+        return file.lines.enumerated().flatMap { offset, line in
+            marks.filter { line.contains($0) }.map { (line: offset + 1, what: "\($0)") }
+        }
+    }
+
+    static let safety = Rule("unchecked claims are explained by a SAFETY comment just above") { file in
+        let claims = ["@unchecked " + "Sendable", "nonisolated" + "(unsafe)"]
+        return lines(in: file, with: claims).filter { finding in
+            let above = file.lines[..<(finding.line - 1)].suffix(3)
+            return !above.contains { $0.contains("// SAFETY:") }
+        }
+    }
+
+    private static func lines(in file: SourceFile, with words: [String]) -> [(line: Int, what: String)] {
+        file.code.flatMap { line in words.filter { line.text.contains($0) }.map { (line.number, $0) } }
+    }
+}
