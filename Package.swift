@@ -93,6 +93,7 @@ let package = Package(
         ),
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
+        .testTarget(name: "DurableCLITests", dependencies: ["durable", "DurableChaos"], swiftSettings: settings),
         .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
         .testTarget(
             name: "DurableStoreTests",

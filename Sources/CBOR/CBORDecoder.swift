@@ -60,7 +60,9 @@ public struct CBORDecoder: Sendable {
             var ordered = bytes
             if !scanner.isOrdered {
                 budget -= bytes.count.saturating(
-                    times: 2, plus: scanner.entryCount * MemoryLayout<MapEntry>.stride)
+                    times: 2,
+                    plus: scanner.entryCount * MemoryLayout<MapEntry>.stride
+                )
                 guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: bytes.startIndex) }
                 ordered = try Normaliser.normalised(bytes)[...]
             }
@@ -68,7 +70,8 @@ public struct CBORDecoder: Sendable {
         } catch let error as Malformed {
             let offset = error.position - bytes.startIndex
             throw DecodingError.dataCorrupted(
-                .init(codingPath: [], debugDescription: "\(error.message) (at byte \(offset))", underlyingError: nil))
+                .init(codingPath: [], debugDescription: "\(error.message) (at byte \(offset))", underlyingError: nil)
+            )
         }
     }
 }

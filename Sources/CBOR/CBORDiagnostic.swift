@@ -22,7 +22,9 @@ public enum CBORDiagnostic {
     ///   - limits: what the input may cost.
     /// - Throws: `DecodingError` if the bytes are not one valid item.
     public static func json(
-        _ bytes: [UInt8], pretty: Bool = false, limits: CBORDecoder.Limits = CBORDecoder.Limits()
+        _ bytes: [UInt8],
+        pretty: Bool = false,
+        limits: CBORDecoder.Limits = CBORDecoder.Limits()
     ) throws -> String {
         var decoder = CBORDecoder()
         decoder.limits = limits
@@ -86,7 +88,10 @@ private struct JSONPrinter {
     }
 
     private mutating func printList<Element>(
-        _ elements: [Element], open: String, close: String, _ printElement: (inout JSONPrinter, Element) -> Void
+        _ elements: [Element],
+        open: String,
+        close: String,
+        _ printElement: (inout JSONPrinter, Element) -> Void
     ) {
         output += open
         indentation += 1

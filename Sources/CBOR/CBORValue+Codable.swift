@@ -5,7 +5,8 @@ extension CBORValue: Codable {
     public init(from decoder: any Decoder) throws {
         guard let node = decoder as? DecoderNode else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "CBORValue can only be read by CBORDecoder"))
+                .init(codingPath: decoder.codingPath, debugDescription: "CBORValue can only be read by CBORDecoder")
+            )
         }
         self = try node.session.value(at: node.position, node.codingPath)
     }
@@ -18,11 +19,14 @@ extension CBORValue: Codable {
         guard let node = encoder as? EncoderNode else {
             throw EncodingError.invalidValue(
                 self,
-                .init(codingPath: encoder.codingPath, debugDescription: "CBORValue can only be written by CBOREncoder"))
+                .init(codingPath: encoder.codingPath, debugDescription: "CBORValue can only be written by CBOREncoder")
+            )
         }
         node.become(.single)
         try node.beginSingleValue()
-        try node.sink.writer.write(self, depth: node.depth, limit: node.session.depthMax) { node.invalid($0, value: self) }
+        try node.sink.writer.write(self, depth: node.depth, limit: node.session.depthMax) {
+            node.invalid($0, value: self)
+        }
     }
 }
 
@@ -34,7 +38,10 @@ extension Writer {
     ///   - limit: the largest depth of a container.
     ///   - invalid: makes the error for an item that cannot be written.
     mutating func write<Failure: Error>(
-        _ value: CBORValue, depth: Int, limit: Int, invalid: (String) -> Failure
+        _ value: CBORValue,
+        depth: Int,
+        limit: Int,
+        invalid: (String) -> Failure
     ) throws(Failure) {
         switch value {
         case .unsigned(let argument): writeHead(MajorType.unsigned, argument)
@@ -53,14 +60,19 @@ extension Writer {
             guard depth < limit else { throw invalid("nested deeper than \(limit) levels") }
             try write(entries, depth: depth + 1, limit: limit, invalid: invalid)
         case .tagged(let tag, let content):
-            guard depth < limit || content.isBytes(behind: tag) else { throw invalid("nested deeper than \(limit) levels") }
+            guard depth < limit || content.isBytes(behind: tag) else {
+                throw invalid("nested deeper than \(limit) levels")
+            }
             writeHead(MajorType.tag, tag)
             try write(content, depth: depth + 1, limit: limit, invalid: invalid)
         }
     }
 
     private mutating func write<Failure: Error>(
-        _ map: [CBORValue.Entry], depth: Int, limit: Int, invalid: (String) -> Failure
+        _ map: [CBORValue.Entry],
+        depth: Int,
+        limit: Int,
+        invalid: (String) -> Failure
     ) throws(Failure) {
         let start = openContainer()
         let firstEntry = entries.count

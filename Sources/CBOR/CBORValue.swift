@@ -54,7 +54,9 @@ extension CBORValue {
                 .map { UInt8(truncatingIfNeeded: digits >> $0) }
                 .drop { $0 == 0 }
             self = .tagged(
-                integer < 0 ? TagNumber.negativeBignum : TagNumber.positiveBignum, .bytes(Array(bytes)))
+                integer < 0 ? TagNumber.negativeBignum : TagNumber.positiveBignum,
+                .bytes(Array(bytes))
+            )
         }
     }
 

@@ -57,7 +57,12 @@ final class DecoderNode: Decoder {
     func path(_ key: some CodingKey) -> [any CodingKey] { codingPath + [key] }
 
     func open(
-        type: (any Any.Type)?, position: Int, parent: DecoderNode?, key: (any CodingKey)?, level: Int, depth: Int
+        type: (any Any.Type)?,
+        position: Int,
+        parent: DecoderNode?,
+        key: (any CodingKey)?,
+        level: Int,
+        depth: Int
     ) {
         self.type = type
         self.position = position
@@ -89,7 +94,10 @@ final class DecoderNode: Decoder {
     ///
     /// - Parameter depth: how many containers enclose the value.
     func decodeIndirectly<Value: Decodable>(
-        _ type: Value.Type, at position: Int, key: (any CodingKey)?, depth: Int
+        _ type: Value.Type,
+        at position: Int,
+        key: (any CodingKey)?,
+        depth: Int
     ) throws -> Value {
         try checkLevel(key)
         var child = spare ?? DecoderNode(session: session)
@@ -163,7 +171,9 @@ extension DecoderNode {
     func position(of key: some CodingKey) throws -> Int {
         guard let position = find(key) else {
             let context = DecodingError.Context(
-                codingPath: codingPath, debugDescription: "there is no value for the key \"\(key.stringValue)\"")
+                codingPath: codingPath,
+                debugDescription: "there is no value for the key \"\(key.stringValue)\""
+            )
             throw DecodingError.keyNotFound(key, context)
         }
         return position

@@ -1,7 +1,9 @@
 extension DecodingSession {
     /// Reads a value whose type has a direct form, without going through its `init(from:)`; nil for any other type.
     func direct<Value>(
-        _ type: Value.Type, at position: Int, _ path: @autoclosure () -> [any CodingKey]
+        _ type: Value.Type,
+        at position: Int,
+        _ path: @autoclosure () -> [any CodingKey]
     ) throws -> Value? {
         if type == String.self { return known(try string(at: position, path()), as: type) }
         if type == Int.self { return known(try integer(at: position, path()) as Int, as: type) }
@@ -17,7 +19,9 @@ extension DecodingSession {
     }
 
     private func directInteger<Value>(
-        _ type: Value.Type, at position: Int, _ path: @autoclosure () -> [any CodingKey]
+        _ type: Value.Type,
+        at position: Int,
+        _ path: @autoclosure () -> [any CodingKey]
     ) throws -> Value? {
         if type == Int64.self { return known(try integer(at: position, path()) as Int64, as: type) }
         if type == UInt64.self { return known(try integer(at: position, path()) as UInt64, as: type) }

@@ -22,13 +22,19 @@ final class DecodingSession {
     private(set) lazy var byteItems: DecodingSession = {
         let items = UInt8.min...UInt8.max
         return DecodingSession(
-            bytes: items.flatMap { [UInt8(24), $0] }[...], userInfo: userInfo, depthMax: depthMax, budget: .max)
+            bytes: items.flatMap { [UInt8(24), $0] }[...],
+            userInfo: userInfo,
+            depthMax: depthMax,
+            budget: .max
+        )
     }()
 
     /// Takes from the budget what is about to be allocated.
     @inline(__always)
     func charge(_ byteCount: Int, _ path: @autoclosure () -> [any CodingKey]) throws {
-        guard byteCount <= budget else { throw corrupted("decoding would allocate more than the budget allows", path()) }
+        guard byteCount <= budget else {
+            throw corrupted("decoding would allocate more than the budget allows", path())
+        }
         budget -= byteCount
     }
 
@@ -152,7 +158,8 @@ final class DecodingSession {
 
     @inline(__always)
     func integer<Value: FixedWidthInteger>(
-        at position: Int, _ path: @autoclosure () -> [any CodingKey]
+        at position: Int,
+        _ path: @autoclosure () -> [any CodingKey]
     ) throws -> Value {
         let head = Head.trusted(bytes, at: position)
         if head.major == MajorType.unsigned {
@@ -168,7 +175,8 @@ final class DecodingSession {
 
     /// An integer behind tags; tags 2 and 3 on a byte string make it a bignum.
     private func taggedInteger<Value: FixedWidthInteger>(
-        at position: Int, _ path: @autoclosure () -> [any CodingKey]
+        at position: Int,
+        _ path: @autoclosure () -> [any CodingKey]
     ) throws -> Value {
         let head = Head.trusted(bytes, at: position)
         guard head.major == MajorType.tag else { throw mismatch(Value.self, at: position, path()) }

@@ -33,7 +33,11 @@ extension EncoderNode {
         for entry in sink.writer.entries[entryOffset...] {
             own.writer.entries.append(
                 MapEntry(
-                    keyStart: entry.keyStart - byteOffset, valueStart: entry.valueStart - byteOffset, end: 0))
+                    keyStart: entry.keyStart - byteOffset,
+                    valueStart: entry.valueStart - byteOffset,
+                    end: 0
+                )
+            )
         }
         let position = content == .map ? sink.writer.entries[entryOffset - 1].keyStart : nested.start
         sink.writer.truncate(byteCount: byteOffset, entryCount: entryOffset)

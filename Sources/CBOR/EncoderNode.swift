@@ -116,7 +116,9 @@ final class EncoderNode: Encoder {
             content = wanted
             if wanted != .single { start = sink.writer.openContainer() }
         } else if content != wanted {
-            fail(content == .nothing ? "used while a value inside it is open" : "this place already holds something else")
+            fail(
+                content == .nothing ? "used while a value inside it is open" : "this place already holds something else"
+            )
         }
     }
 

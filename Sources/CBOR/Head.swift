@@ -64,19 +64,29 @@ struct Head {
     /// Reads the head at `position`, refusing truncated ones and the reserved additional values 28 to 30.
     @inline(__always)
     static func read(_ bytes: ArraySlice<UInt8>, at position: Int) throws(Malformed) -> Head {
-        guard position < bytes.endIndex else { throw Malformed("the input ends where an item should begin", at: position) }
+        guard position < bytes.endIndex else {
+            throw Malformed("the input ends where an item should begin", at: position)
+        }
         let initial = bytes[position]
         let additional = initial & 0x1f
         if additional < 24 {
             return Head(
-                major: initial >> 5, additional: additional, argument: UInt64(additional), next: position + 1)
+                major: initial >> 5,
+                additional: additional,
+                argument: UInt64(additional),
+                next: position + 1
+            )
         }
         if additional > 27 {
-            guard additional == 31 else { throw Malformed("reserved additional information \(additional)", at: position) }
+            guard additional == 31 else {
+                throw Malformed("reserved additional information \(additional)", at: position)
+            }
             return Head(major: initial >> 5, additional: additional, argument: 0, next: position + 1)
         }
         let width = 1 << Int(additional - 24)
-        guard bytes.endIndex - position > width else { throw Malformed("the input ends inside an item's head", at: position) }
+        guard bytes.endIndex - position > width else {
+            throw Malformed("the input ends inside an item's head", at: position)
+        }
         return trusted(bytes, at: position)
     }
 
@@ -87,7 +97,11 @@ struct Head {
         let additional = initial & 0x1f
         guard additional >= 24 && additional <= 27 else {
             return Head(
-                major: initial >> 5, additional: additional, argument: UInt64(additional), next: position + 1)
+                major: initial >> 5,
+                additional: additional,
+                argument: UInt64(additional),
+                next: position + 1
+            )
         }
         let width = 1 << Int(additional - 24)
         var argument: UInt64 = 0

@@ -144,7 +144,9 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
     private func atEnd(_ type: any Any.Type) -> DecodingError {
         let context = DecodingError.Context(
-            codingPath: path, debugDescription: "the array has only \(elementCount) elements")
+            codingPath: path,
+            debugDescription: "the array has only \(elementCount) elements"
+        )
         return DecodingError.valueNotFound(type, context)
     }
 }

@@ -49,7 +49,10 @@ extension ProcessHandle {
         guard error == 0 else { throw ProcessError(attempt: "pidfd_open(\(pid))", errno: error) }
         let found = ProcessStatus(pid: pid)
         let handle = ProcessHandle(
-            pid: pid, startTime: startTime, descriptor: descriptor, watchToken: WatchedProcesses.enter(pid)
+            pid: pid,
+            startTime: startTime,
+            descriptor: descriptor,
+            watchToken: WatchedProcesses.enter(pid)
         )
         // Alive after the look at /proc, so the look was at the process that the pidfd names.
         return found?.startTime == startTime && handle.isAlive ? handle : nil

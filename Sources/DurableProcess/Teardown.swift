@@ -50,7 +50,9 @@ package struct Teardown: Sendable {
     }
 
     private func collect(
-        _ indices: [Int], of processes: [ProcessHandle], for patience: Duration,
+        _ indices: [Int],
+        of processes: [ProcessHandle],
+        for patience: Duration,
         ended: (Int, ExitStatus) -> Void
     ) {
         let clock = ContinuousClock()

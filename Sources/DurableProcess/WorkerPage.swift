@@ -28,7 +28,9 @@ package final class WorkerPage: Sendable {
         guard error == 0, let page else {
             if error == EINVAL {
                 throw ProcessError(
-                    code: .invalidConfiguration, message: "descriptor \(descriptor) is not a worker page", errno: error
+                    code: .invalidConfiguration,
+                    message: "descriptor \(descriptor) is not a worker page",
+                    errno: error
                 )
             }
             throw ProcessError(attempt: "map a worker page", errno: error)

@@ -48,7 +48,12 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
                 cause: description
             )
         case .unreadable:
-            ActorError(.quarantined, "the stored state cannot be read; its bytes are kept", actor: actor, cause: description)
+            ActorError(
+                .quarantined,
+                "the stored state cannot be read; its bytes are kept",
+                actor: actor,
+                cause: description
+            )
         case .failed:
             ActorError(
                 .storageFailed,

@@ -23,7 +23,8 @@ enum ControlPipe {
         }
     }
 
-    static func receive<Message: Decodable>(_ type: Message.Type, from descriptor: Int32) throws(ActorError) -> Message {
+    static func receive<Message: Decodable>(_ type: Message.Type, from descriptor: Int32) throws(ActorError) -> Message
+    {
         let length = try read(4, from: descriptor).reversed().reduce(0) { $0 << 8 | Int($1) }
         guard length <= 1 << 20 else { throw broken() }
         let payload = try read(length, from: descriptor)

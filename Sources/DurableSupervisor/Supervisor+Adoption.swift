@@ -11,10 +11,12 @@ extension Supervisor {
         for driver in known { rejoin(driver) }
         let isContinued = !drivers.isEmpty
         for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
-            if let identity = record.worker, let handle = try? ProcessHandle.adopt(
-                pid: identity.pid,
-                startTime: identity.startTime
-            ) {
+            if let identity = record.worker,
+                let handle = try? ProcessHandle.adopt(
+                    pid: identity.pid,
+                    startTime: identity.startTime
+                )
+            {
                 expect(record, identity, handle)
             } else if record.worker != nil, isContinued {
                 restart(record)

@@ -54,6 +54,9 @@ extension Supervisor {
         } catch {
             return .failed(error)
         }
+        if case .driver(let id) = request.owner, drivers[id] == nil, !request.options.isDetached {
+            return .failed(ActorError(.runtimeStopped, "the driver that was to own the actor has left the runtime"))
+        }
         switch registry.create(request) {
         case .created(let record):
             changes.records.append(record)

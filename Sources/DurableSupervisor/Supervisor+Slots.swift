@@ -100,6 +100,10 @@ extension Supervisor {
         do {
             if hosted.listener == nil {
                 try RuntimeDirectory.make(layout.shard(shard))
+                // Somebody may listen there still: a worker whose assignment a former supervisor could not store any
+                // more. This supervisor holds the directory's lock, so the address is its own; the epoch fences the
+                // worker.
+                unlink(layout.shardSocket(shard))
                 hosted.listener = try Listener.bind(path: layout.shardSocket(shard), replacing: true)
             }
         } catch {
@@ -218,7 +222,9 @@ extension Supervisor {
         switch worker.handle.reap() {
         case .exited(let code): code == WorkerExitCode.fenced ? .fenced : .exit(code: code)
         case .signalled(let signal, _):
-            if worker.isKilledByUs { .unresponsive } else if signal == SIGKILL, outOfMemoryStruck() {
+            if worker.isKilledByUs {
+                .unresponsive
+            } else if signal == SIGKILL, outOfMemoryStruck() {
                 .outOfMemory
             } else {
                 .signal(number: signal)

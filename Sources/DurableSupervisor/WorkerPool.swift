@@ -93,7 +93,11 @@ final class WorkerPool {
             try watch(worker)
         } catch {
             handle.kill()
-            throw ProcessError(code: .systemCall, message: "the worker cannot be watched: \(error.message)", errno: error.errno)
+            throw ProcessError(
+                code: .systemCall,
+                message: "the worker cannot be watched: \(error.message)",
+                errno: error.errno
+            )
         }
         let control = pair.takeLocal()
         worker.connection = Connection.adopt(

@@ -67,7 +67,12 @@ final class Acceptor: EventSource {
             return refused(error, .unknown)
         }
         let connection = Connection(
-            origin: .accepted(self), loop: loop, hello: hello(), limits: limits, handler: nil)
+            origin: .accepted(self),
+            loop: loop,
+            hello: hello(),
+            limits: limits,
+            handler: nil
+        )
         connection.takeOver(socket)
     }
 

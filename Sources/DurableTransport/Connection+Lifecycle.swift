@@ -4,7 +4,9 @@ internal import Synchronization
 
 /// From no socket to the end; all of it on the loop.
 extension Connection {
-    private static let connectRetry: [Duration] = [.milliseconds(1), .milliseconds(2), .milliseconds(4), .milliseconds(8)]
+    private static let connectRetry: [Duration] = [
+        .milliseconds(1), .milliseconds(2), .milliseconds(4), .milliseconds(8),
+    ]
 
     func tryConnecting(to path: String) {
         guard isLive else { return }
@@ -105,7 +107,9 @@ extension Connection {
         if case .accepted = origin { return }
         guard peer.uid == geteuid() || peer.uid == 0 else {
             throw TransportError(
-                .wrongPeer, "the server runs as user \(peer.uid), this process as user \(geteuid())")
+                .wrongPeer,
+                "the server runs as user \(peer.uid), this process as user \(geteuid())"
+            )
         }
     }
 

@@ -90,7 +90,12 @@ package final class Connection: EventSource {
         handler: ConnectionHandler
     ) -> Connection {
         let connection = Connection(
-            origin: .connecting(path: path), loop: loop, hello: hello, limits: limits, handler: handler)
+            origin: .connecting(path: path),
+            loop: loop,
+            hello: hello,
+            limits: limits,
+            handler: handler
+        )
         connection.begin { connection.tryConnecting(to: path) }
         return connection
     }

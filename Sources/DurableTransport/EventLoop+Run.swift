@@ -15,13 +15,18 @@ extension EventLoop {
         defer { pthread_attr_destroy(&attributes) }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self)
-        let result = pthread_create(&thread, &attributes, { context in
-            guard let context else { return nil }
-            let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
-            _ = durable_io_name_thread(String(decoding: loop.name.utf8.prefix(15), as: UTF8.self))
-            loop.runToEnd()
-            return nil
-        }, context.toOpaque())
+        let result = pthread_create(
+            &thread,
+            &attributes,
+            { context in
+                guard let context else { return nil }
+                let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
+                _ = durable_io_name_thread(String(decoding: loop.name.utf8.prefix(15), as: UTF8.self))
+                loop.runToEnd()
+                return nil
+            },
+            context.toOpaque()
+        )
         precondition(result == 0, "cannot start a thread: \(String(cString: strerror(result)))")
     }
 
@@ -72,7 +77,7 @@ extension EventLoop {
     private func finishBatch() {
         fireTimers()
         runWork()
-        batchEnd.withLock { $0 }?()
+        batchEnd.withLock { $0 }?.run()
         flushConnections()
     }
 

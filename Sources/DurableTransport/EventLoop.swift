@@ -47,7 +47,7 @@ package final class EventLoop: Sendable {
     private let owner = Atomic<UInt>(0)
     let inbox = Mutex(Inbox())
     let sources = Mutex<[UInt64: any EventSource]>([:])
-    let batchEnd = Mutex<(@Sendable () -> Void)?>(nil)
+    let batchEnd = Mutex<LoopCallback?>(nil)
     let jobsPerBatchMax = Atomic<Int>(4096)
     let cancelledTimers = Atomic<Int>(0)
     private let finished = OneShotEvent()
@@ -89,7 +89,8 @@ package final class EventLoop: Sendable {
     ///
     /// Work that the hook hands over makes another round without sleeping.
     package func setBatchEnd(_ hook: (@Sendable () -> Void)?) {
-        batchEnd.withLock { $0 = hook }
+        let callback = hook.map { LoopCallback(run: $0) }
+        batchEnd.withLock { $0 = callback }
     }
 
     /// Bounds the work items and jobs of one batch, so that the hook runs regularly.

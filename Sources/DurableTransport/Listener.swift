@@ -67,8 +67,14 @@ package final class Listener: Sendable {
         onConnection: @escaping @Sendable (Connection) -> ConnectionHandler?
     ) throws(TransportError) {
         let acceptor = Acceptor(
-            listener: self, loop: loop, hello: hello, limits: limits, allowedUid: allowedUid, refused: onRefused,
-            onConnection: onConnection)
+            listener: self,
+            loop: loop,
+            hello: hello,
+            limits: limits,
+            allowedUid: allowedUid,
+            refused: onRefused,
+            onConnection: onConnection
+        )
         loop.add(acceptor, id: acceptor.id)
         let result = state.withLock { state -> Int32 in
             precondition(state.acceptor == nil, "a listener accepts on one loop at a time")

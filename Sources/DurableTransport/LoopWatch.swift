@@ -6,13 +6,13 @@ package final class LoopWatch: EventSource {
     private let id: UInt64
     private let loop: EventLoop
     private let descriptor: Int32
-    private let onReadable: Mutex<(@Sendable () -> Void)?>
+    private let onReadable: Mutex<LoopCallback?>
 
     init(loop: EventLoop, descriptor: Int32, onReadable: @escaping @Sendable () -> Void) {
         id = EventLoop.nextId()
         self.loop = loop
         self.descriptor = descriptor
-        self.onReadable = Mutex(onReadable)
+        self.onReadable = Mutex(LoopCallback(run: onReadable))
     }
 
     func begin() throws(TransportError) {
@@ -38,7 +38,7 @@ package final class LoopWatch: EventSource {
     }
 
     func ready(_ events: UInt32) {
-        onReadable.withLock { $0 }?()
+        onReadable.withLock { $0 }?.run()
     }
 
     func loopEnded() {

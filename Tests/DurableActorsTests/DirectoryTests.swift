@@ -93,7 +93,11 @@ import Testing
         await before.shutdown()
         for pid in [supervisor, worker] {
             kill(pid, SIGKILL)
-            try await eventually("process \(pid) is gone") { Processes.isAlive(pid) } is: { !$0 }
+            try await eventually("process \(pid) is gone") {
+                Processes.isAlive(pid)
+            } is: {
+                !$0
+            }
         }
         let file = URL(fileURLWithPath: "\(directory)/shards/1/data.mdb")
         var bytes = try Data(contentsOf: file)

@@ -19,7 +19,11 @@ import Testing
         #expect(try await counter.add(1) == 1)
         let old = try await counter.processID()
         kill(old, SIGSTOP)
-        try await eventually("the worker is stopped") { Processes.isStopped(old) } is: { $0 }
+        try await eventually("the worker is stopped") {
+            Processes.isStopped(old)
+        } is: {
+            $0
+        }
 
         // A change and a read reach the stopped worker's socket before it is replaced.
         let change = counter.submit { try await $0.add(10) }
@@ -37,7 +41,11 @@ import Testing
         #expect(try await change.value == 111)
         #expect(try await read.value == 111)
         #expect(try await same.read() == 111)
-        try await eventually("the old worker is gone") { Processes.isAlive(old) } is: { !$0 }
+        try await eventually("the old worker is gone") {
+            Processes.isAlive(old)
+        } is: {
+            !$0
+        }
         await other.shutdown()
         try await runtime.kill(counter)
         await runtime.shutdown()

@@ -88,7 +88,8 @@ import Testing
         }
     }
 
-    @Test func `a constructor that crashes twice comes up the third time, and the waiting call succeeds`() async throws {
+    @Test func `a constructor that crashes twice comes up the third time, and the waiting call succeeds`() async throws
+    {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
             let setup = Picky.Setup(crashes: 2, log: scratch.file("log"), throwing: false)

@@ -21,7 +21,9 @@ import Testing
         let supervisor = Int32(try #require(figures["supervisor"]))
         try await eventually("only the worker and the spares are left") {
             Processes.children(of: supervisor)
-        } is: { children in children.count <= 3 && children.allSatisfy { $0.state != "Z" } }
+        } is: { children in
+            children.count <= 3 && children.allSatisfy { $0.state != "Z" }
+        }
         let children = Processes.children(of: supervisor).map(\.pid)
         driver.end()
         for pid in children + [supervisor] { #expect(!Processes.isAlive(pid)) }

@@ -17,7 +17,9 @@ import Testing
                 kill(supervisor, SIGKILL)
                 for ref in refs { _ = try await ref.value }
                 #expect(try await counter.read() == 50 * round)
-                try await eventually("a new supervisor") { runtime.supervisorProcessID } is: {
+                try await eventually("a new supervisor") {
+                    runtime.supervisorProcessID
+                } is: {
                     $0 != nil && $0 != supervisor
                 }
                 // Adopted: the next supervisor knows the worker that goes on.
@@ -47,7 +49,9 @@ import Testing
             #expect(try await counter.add(1) == 1)
             let supervisor = runtime.supervisorProcessID
             kill(try #require(supervisor), SIGKILL)
-            try await eventually("a new supervisor") { runtime.supervisorProcessID } is: {
+            try await eventually("a new supervisor") {
+                runtime.supervisorProcessID
+            } is: {
                 $0 != nil && $0 != supervisor
             }
             kill(try await runtime.process(of: counter), SIGKILL)
@@ -67,7 +71,11 @@ import Testing
                 kill(pid, SIGKILL)
             }
             for pid in [driver.supervisor, driver.worker] {
-                try await eventually("process \(pid) is gone") { Processes.isAlive(pid) } is: { !$0 }
+                try await eventually("process \(pid) is gone") {
+                    Processes.isAlive(pid)
+                } is: {
+                    !$0
+                }
             }
             driver.end()
         }
@@ -84,7 +92,11 @@ import Testing
         #expect(Processes.isAlive(driver.worker), "a detached actor goes on without its driver")
         #expect(Processes.isAlive(driver.supervisor))
         kill(driver.supervisor, SIGKILL)
-        try await eventually("the worker is gone") { Processes.isAlive(driver.worker) } is: { !$0 }
+        try await eventually("the worker is gone") {
+            Processes.isAlive(driver.worker)
+        } is: {
+            !$0
+        }
     }
 
     @Test func `the supervisor of a killed driver ends, with all that the driver owned`() async throws {
@@ -95,7 +107,11 @@ import Testing
         kill(driver.pid, SIGKILL)
         driver.end()
         for pid in children + [driver.supervisor] {
-            try await eventually("process \(pid) is gone") { Processes.isAlive(pid) } is: { !$0 }
+            try await eventually("process \(pid) is gone") {
+                Processes.isAlive(pid)
+            } is: {
+                !$0
+            }
         }
     }
 

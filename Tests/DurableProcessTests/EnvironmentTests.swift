@@ -6,7 +6,8 @@ import Testing
 @Suite("The environment of a child")
 struct EnvironmentTests {
     private func environment(
-        inherited: [String], _ change: (inout SpawnConfiguration) -> Void = { _ in }
+        inherited: [String],
+        _ change: (inout SpawnConfiguration) -> Void = { _ in }
     ) throws -> [String] {
         var configuration = try sleeper()
         change(&configuration)

@@ -125,17 +125,22 @@ struct HandleTests {
         }
         let killed = Teardown.Outcome.killed(.signalled(signal: SIGKILL, coreDumped: false))
         #expect(
-            outcomes == [.alreadyEnded(.exited(code: 7)), killed, killed, killed,
-                .complied(.signalled(signal: SIGUSR1, coreDumped: false))]
+            outcomes == [
+                .alreadyEnded(.exited(code: 7)), killed, killed, killed,
+                .complied(.signalled(signal: SIGUSR1, coreDumped: false)),
+            ]
         )
         #expect(asked == (refusing + [complying]).map(\.pid))
         #expect(clock.now - start < .seconds(6), "three refusals one after another would take six seconds")
     }
 
-    @Test("waits are cut to whole milliseconds upwards", arguments: [
-        (Duration.zero, 0), (.nanoseconds(1), 1), (.milliseconds(3), 3), (.microseconds(3001), 4),
-        (.seconds(59), 59_000), (.seconds(1_000_000_000_000), 60_000), (.seconds(-1), 0),
-    ] as [(Duration, Int32)])
+    @Test(
+        "waits are cut to whole milliseconds upwards",
+        arguments: [
+            (Duration.zero, 0), (.nanoseconds(1), 1), (.milliseconds(3), 3), (.microseconds(3001), 4),
+            (.seconds(59), 59_000), (.seconds(1_000_000_000_000), 60_000), (.seconds(-1), 0),
+        ] as [(Duration, Int32)]
+    )
     func timeouts(duration: Duration, milliseconds: Int32) {
         #expect(PollTimeout.milliseconds(duration) == milliseconds)
     }

@@ -13,7 +13,9 @@ struct RoleTests {
     }
 
     private func expectRefused(
-        _ script: String, descriptor3: Int32? = nil, saying words: String,
+        _ script: String,
+        descriptor3: Int32? = nil,
+        saying words: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let (text, status) = try run(script, descriptor3: descriptor3)
@@ -38,12 +40,15 @@ struct RoleTests {
         try expectRefused("DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\"", saying: "not open")
         try expectRefused("DURABLE_ROLE=worker DURABLE_CONTROL_FD=2147483647 exec \"$1\"", saying: "descriptor")
         try expectRefused(
-            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\" 3</dev/null", saying: "not a Unix socket"
+            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\" 3</dev/null",
+            saying: "not a Unix socket"
         )
         let internet = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         defer { close(internet) }
         try expectRefused(
-            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\"", descriptor3: internet, saying: "not a Unix socket"
+            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\"",
+            descriptor3: internet,
+            saying: "not a Unix socket"
         )
     }
 
@@ -51,7 +56,9 @@ struct RoleTests {
     func unknownRole(role: String) throws {
         let pair = try SocketPair()
         try expectRefused(
-            "DURABLE_ROLE='\(role)' DURABLE_CONTROL_FD=3 exec \"$1\"", descriptor3: pair.remote, saying: "no role"
+            "DURABLE_ROLE='\(role)' DURABLE_CONTROL_FD=3 exec \"$1\"",
+            descriptor3: pair.remote,
+            saying: "no role"
         )
     }
 
@@ -59,7 +66,8 @@ struct RoleTests {
     func returningEntry() throws {
         let pair = try SocketPair()
         let (text, status) = try run(
-            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\" return", descriptor3: pair.remote
+            "DURABLE_ROLE=worker DURABLE_CONTROL_FD=3 exec \"$1\" return",
+            descriptor3: pair.remote
         )
         #expect(status == .exited(code: 70))
         #expect(text == "durable: the role entry point returned\n")

@@ -48,7 +48,9 @@ func read(from descriptor: Int32, until ending: String? = nil) -> String {
 
 /// Plays a scenario of the test child to its end and returns the lines that it reported.
 func play(
-    _ scenario: String..., role: SpawnConfiguration.Role = .worker, environment: [String: String] = [:]
+    _ scenario: String...,
+    role: SpawnConfiguration.Role = .worker,
+    environment: [String: String] = [:]
 ) throws -> (lines: [String], status: ExitStatus?) {
     let image = try testChild()
     var pair = try SocketPair()

@@ -1,5 +1,5 @@
-internal import Foundation
 internal import DurableProcess
+internal import Foundation
 internal import Glibc
 internal import Synchronization
 
@@ -91,7 +91,8 @@ private func reapOrphans(to report: Report) throws {
 
     let pair = try SocketPair()
     var shell = SpawnConfiguration(
-        image: try .open(path: "/bin/sh"), arguments: ["sh", "-c", "sleep 1000 & echo $!; sleep 1000 & echo $!"]
+        image: try .open(path: "/bin/sh"),
+        arguments: ["sh", "-c", "sleep 1000 & echo $!; sleep 1000 & echo $!"]
     )
     shell.standardOutput = pair.remote
     let parent = try ProcessHandle.spawn(shell)

@@ -78,7 +78,11 @@ extension ActorRuntime {
     /// the supervisor, unless detached actors run; then no process and, without a directory of its own, no file is
     /// left. Calls that are still open fail with `runtimeStopped`.
     public func shutdown() async {
-        guard case .driver = membership, !isStopped.withLock({ was in defer { was = true }; return was }) else { return }
+        guard case .driver = membership,
+            !isStopped.withLock({ was in
+                defer { was = true }; return was
+            })
+        else { return }
         let error = ActorError(.runtimeStopped, "the runtime has been shut down")
         calls.stop(error)
         // Looked up before it ends, so that its number cannot be another process's.

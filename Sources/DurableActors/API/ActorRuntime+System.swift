@@ -47,7 +47,8 @@ extension ActorRuntime {
         try CallResult.check(await call(actor.id, target, invocation), decoder)
     }
 
-    private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome {
+    private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome
+    {
         if case .worker(let host) = membership {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()

@@ -205,6 +205,9 @@ extension ActorRuntime {
     }
 
     func ask(_ request: SupervisorRequest) async throws -> SupervisorResponse {
+        guard !isStopped.withLock(\.self) else {
+            throw ActorError(.runtimeStopped, "the runtime has been shut down")
+        }
         let response = try await link.request(request)
         if case .failed(let error) = response { throw error }
         return response

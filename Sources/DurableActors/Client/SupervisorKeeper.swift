@@ -72,7 +72,8 @@ final class SupervisorKeeper: Sendable {
         let isHopeless = state.withLock { state in
             let since = state.since ?? .now
             state.since = since
-            return state.attempts > Limits.supervisorStartsMax || ContinuousClock.now - since > Limits.supervisorStartTimeout
+            return state.attempts > Limits.supervisorStartsMax
+                || ContinuousClock.now - since > Limits.supervisorStartTimeout
         }
         guard !isHopeless else {
             giveUp(link, ActorError(.supervisorUnreachable, "no supervisor of \(layout.directory) can be reached"))

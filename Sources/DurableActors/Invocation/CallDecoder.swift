@@ -1,6 +1,6 @@
 internal import CBOR
-internal import DurableCore
 public import Distributed
+internal import DurableCore
 
 /// Hands a call's arguments to the method that runs it. Used by Swift's distributed methods.
 public struct CallDecoder: DistributedTargetInvocationDecoder {

@@ -1,6 +1,6 @@
 internal import CBOR
-internal import DurableCore
 public import Distributed
+internal import DurableCore
 
 /// Collects a call's arguments, each as CBOR. Used by Swift's distributed methods.
 public struct CallEncoder: DistributedTargetInvocationEncoder {

@@ -1,6 +1,6 @@
 internal import CBOR
-internal import DurableCore
 public import Distributed
+internal import DurableCore
 internal import Synchronization
 
 /// Keeps how a method ended. Used by Swift's distributed methods.
@@ -18,7 +18,11 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
             let bytes = try CBOREncoder().encode(value)
             result.withLock { $0 = .returned(bytes) }
         } catch {
-            let failure = ActorError(.serialization, "the result cannot be encoded as \(Success.self)", cause: "\(error)")
+            let failure = ActorError(
+                .serialization,
+                "the result cannot be encoded as \(Success.self)",
+                cause: "\(error)"
+            )
             result.withLock { $0 = .failed(failure) }
         }
     }
@@ -58,7 +62,9 @@ extension CallOutcome {
 /// Turns outcomes back into what the caller gets.
 enum CallResult {
     /// The result, or the error that the method threw.
-    static func value<Value: Codable>(_ type: Value.Type, of outcome: CallOutcome, _ decoder: CBORDecoder) throws -> Value {
+    static func value<Value: Codable>(_ type: Value.Type, of outcome: CallOutcome, _ decoder: CBORDecoder) throws
+        -> Value
+    {
         switch outcome {
         case .returned(let bytes):
             do {

@@ -40,7 +40,11 @@ final class Activation {
         do {
             arguments = try runtime.decoder.decode(Act.Arguments.self, from: recorded)
         } catch {
-            throw ActorError(.serialization, "the recorded arguments cannot be read as \(Act.Arguments.self)", cause: "\(error)")
+            throw ActorError(
+                .serialization,
+                "the recorded arguments cannot be read as \(Act.Arguments.self)",
+                cause: "\(error)"
+            )
         }
         return try await Act(arguments, actorSystem: runtime)
     }

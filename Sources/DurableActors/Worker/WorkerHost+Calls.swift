@@ -73,7 +73,9 @@ extension WorkerHost {
             refuse(call, ActorError(.staleCall, message, actor: actor))
             return true
         }
-        guard id.sequence <= progress.highest, let known = try store.completion(of: id, for: actor) else { return false }
+        guard id.sequence <= progress.highest, let known = try store.completion(of: id, for: actor) else {
+            return false
+        }
         guard known.fingerprint == call.fingerprint else {
             refuse(call, reused(id))
             return true
@@ -115,7 +117,8 @@ extension WorkerHost {
             let message = "the call cannot be run; caller and worker may be of different versions"
             return .failed(ActorError(.unknownMethod, message, actor: actor, cause: "\(error)"))
         }
-        return handler.outcome ?? .failed(ActorError(.internalError, "the method ended without an outcome", actor: actor))
+        return handler.outcome
+            ?? .failed(ActorError(.internalError, "the method ended without an outcome", actor: actor))
     }
 
     private func finish(_ call: InboundCall, _ outcome: CallOutcome, _ generation: Int) {
@@ -137,7 +140,9 @@ extension WorkerHost {
             fields = try activation.takeChanges()
         } catch {
             // State that cannot be stored must not stay in memory either.
-            WorkerMain.fail("a checkpointed property of \(assignment.record.typeDescription) cannot be encoded: \(error)")
+            WorkerMain.fail(
+                "a checkpointed property of \(assignment.record.typeDescription) cannot be encoded: \(error)"
+            )
         }
         guard !fields.isEmpty else { return nil }
         let completion = Completion(

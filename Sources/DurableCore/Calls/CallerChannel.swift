@@ -79,7 +79,9 @@ package struct CallerChannel: Sendable {
         // A call that fails at once uses up its number as well: the driver finds the caller by it.
         nextSequence += 1
         if case .dead(let error) = state { return (sequence, [.fail(sequence, error)]) }
-        if case .restarting = state, retries == 0 { return (sequence, [.fail(sequence, unavailable(mayHaveRun: false))]) }
+        if case .restarting = state, retries == 0 {
+            return (sequence, [.fail(sequence, unavailable(mayHaveRun: false))])
+        }
         guard calls.count < Limits.pendingCallsMax else {
             let message = "\(calls.count) calls to this actor are unanswered, the most that one process may have"
             return (sequence, [.fail(sequence, ActorError(.limitExceeded, message, actor: actor))])
