@@ -105,6 +105,12 @@ let package = Package(
             dependencies: ["DurableSupervisor", "DurableCore", "DurableLMDB"],
             swiftSettings: settings
         ),
+        .testTarget(name: "CBORTests", dependencies: ["CBOR"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableTransportTests",
+            dependencies: ["DurableTransport", "CDurable"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "DurableProcessTests", dependencies: ["DurableProcess"], swiftSettings: settings),
         .testTarget(
             name: "DurableLMDBTests",

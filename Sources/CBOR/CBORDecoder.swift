@@ -3,7 +3,8 @@
 /// The input is checked as a whole before anything is read from it: it must be one well-formed item within the limits,
 /// without repeated map keys, invalid UTF-8 or unknown simple values, and without bytes behind it. It need not be
 /// deterministic: other orders, longer heads and indefinite lengths are fine. Tags are passed over to their content,
-/// except bignums. Unknown map keys are ignored. Null and undefined both mean `nil`.
+/// except bignums. Map keys that a type does not ask for are ignored, and so is every key that is neither text nor an
+/// integer within `Int`, also when a dictionary is decoded. Null and undefined both mean `nil`.
 public struct CBORDecoder: Sendable {
     /// What an input may cost.
     public struct Limits: Sendable, Equatable {
@@ -43,9 +44,10 @@ public struct CBORDecoder: Sendable {
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: ArraySlice<UInt8>) throws -> Value {
         let session = try session(for: bytes)
         let position = session.bytes.startIndex
-        if let value = try session.direct(type, at: position, []) { return value }
-        let root = DecoderNode(session: session)
-        return try root.decodeIndirectly(type, at: position, key: nil, depth: 0)
+        return try session.decode(type, at: position, []) {
+            let root = DecoderNode(session: session)
+            return try root.decodeIndirectly(type, at: position, key: nil, depth: 0)
+        }
     }
 
     private func session(for bytes: ArraySlice<UInt8>) throws -> DecodingSession {

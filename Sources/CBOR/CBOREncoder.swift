@@ -35,6 +35,7 @@ public struct CBOREncoder: Sendable {
             bytes = writer.bytes
             return
         }
+        writer.reserve()
         let sink = EncodingSink(writer: writer)
         writer.bytes = []
         do {

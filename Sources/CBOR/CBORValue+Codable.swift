@@ -76,10 +76,10 @@ extension Writer {
     ) throws(Failure) {
         let start = openContainer()
         let firstEntry = entries.count
-        for (offset, entry) in map.enumerated() {
-            beginKey()
-            try write(entry.key, depth: depth, limit: limit, invalid: invalid)
-            entries[firstEntry + offset].valueStart = bytes.count
+        for entry in map {
+            try beginEntry { writer throws(Failure) in
+                try writer.write(entry.key, depth: depth, limit: limit, invalid: invalid)
+            }
             try write(entry.value, depth: depth, limit: limit, invalid: invalid)
         }
         let hasDuplicates = closeMap(at: start, firstEntry: firstEntry)

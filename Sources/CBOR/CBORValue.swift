@@ -2,6 +2,7 @@
 ///
 /// Decoding a `CBORValue` with `CBORDecoder` gives the item as it is, tags included; encoding one with `CBOREncoder`
 /// writes it in its deterministic form. Other coders are refused, because their formats cannot hold every item.
+/// A `CBORValue?` cannot tell `nil` from `.null`: both are null.
 public enum CBORValue: Sendable {
     /// An integer from 0 to 2^64 - 1.
     case unsigned(UInt64)

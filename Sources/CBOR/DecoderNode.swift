@@ -30,11 +30,13 @@ final class DecoderNode: Decoder {
     /// How many arrays and maps enclose this place.
     var depth = 0
     /// The entries of the map in this place, ordered by key: integers first.
-    private(set) var slots: [MapSlot] = []
+    // SAFETY: no access to the slots runs code of the decoded types, so accesses cannot overlap.
+    @exclusivity(unchecked) private(set) var slots: [MapSlot] = []
     private var textStart = 0
     private var isIndexed = false
     /// The slot after the one found last, which is often the one wanted next.
-    private var hint = 0
+    // SAFETY: an integer that is only read and assigned.
+    @exclusivity(unchecked) private var hint = 0
     /// A closed child, kept to be used again.
     private var spare: DecoderNode?
 
@@ -186,7 +188,7 @@ extension DecoderNode {
     }
 
     private func findText(_ name: String) -> Int? {
-        let text = name.utf8
+        let text = name.utf8.span
         if hint < slots.count && slots[hint].isText && order(hint, text) == 0 { return take(hint) }
         var lower = textStart
         var upper = slots.count
@@ -219,12 +221,12 @@ extension DecoderNode {
 
     /// Compares the key of a slot with a name in the order of encoded keys: shorter ones first.
     @inline(__always)
-    private func order(_ index: Int, _ name: String.UTF8View) -> Int {
+    private func order(_ index: Int, _ name: Span<UInt8>) -> Int {
         let slot = slots[index]
         if slot.length != name.count { return slot.length - name.count }
         var position = slot.start
-        for byte in name {
-            let difference = Int(session.bytes[position]) - Int(byte)
+        for offset in name.indices {
+            let difference = Int(session.bytes[position]) - Int(name[offset])
             if difference != 0 { return difference }
             position += 1
         }

@@ -1,10 +1,13 @@
 extension DecodingSession {
-    /// Reads a value whose type has a direct form, without going through its `init(from:)`; nil for any other type.
-    func direct<Value>(
+    /// Reads a value whose type has a direct form, without going through its `init(from:)`.
+    ///
+    /// - Parameter otherwise: reads a value of any other type.
+    func decode<Value>(
         _ type: Value.Type,
         at position: Int,
-        _ path: @autoclosure () -> [any CodingKey]
-    ) throws -> Value? {
+        _ path: @autoclosure () -> [any CodingKey],
+        otherwise: () throws -> Value
+    ) throws -> Value {
         if type == String.self { return known(try string(at: position, path()), as: type) }
         if type == Int.self { return known(try integer(at: position, path()) as Int, as: type) }
         if type == Double.self { return known(try double(at: position, path()), as: type) }
@@ -15,14 +18,15 @@ extension DecodingSession {
             return known(ContiguousArray(try byteString(at: position, path())), as: type)
         }
         if type == CBORValue.self { return known(try value(at: position, path()), as: type) }
-        return try directInteger(type, at: position, path())
+        return try decodeInteger(type, at: position, path(), otherwise: otherwise)
     }
 
-    private func directInteger<Value>(
+    private func decodeInteger<Value>(
         _ type: Value.Type,
         at position: Int,
-        _ path: @autoclosure () -> [any CodingKey]
-    ) throws -> Value? {
+        _ path: @autoclosure () -> [any CodingKey],
+        otherwise: () throws -> Value
+    ) throws -> Value {
         if type == Int64.self { return known(try integer(at: position, path()) as Int64, as: type) }
         if type == UInt64.self { return known(try integer(at: position, path()) as UInt64, as: type) }
         if type == Int32.self { return known(try integer(at: position, path()) as Int32, as: type) }
@@ -34,7 +38,7 @@ extension DecodingSession {
         if type == Int8.self { return known(try integer(at: position, path()) as Int8, as: type) }
         if type == Int128.self { return known(try integer(at: position, path()) as Int128, as: type) }
         if type == UInt128.self { return known(try integer(at: position, path()) as UInt128, as: type) }
-        return nil
+        return try otherwise()
     }
 
     // Errors.

@@ -8,7 +8,8 @@ final class DecodingSession {
     let depthMax: Int
     /// How many values may be open inside one another; values without a container of their own count too.
     let levelMax: Int
-    private var budget: Int
+    // SAFETY: an integer that is only read and assigned.
+    @exclusivity(unchecked) private var budget: Int
 
     init(bytes: ArraySlice<UInt8>, userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int, budget: Int) {
         self.bytes = bytes
@@ -32,9 +33,7 @@ final class DecodingSession {
     /// Takes from the budget what is about to be allocated.
     @inline(__always)
     func charge(_ byteCount: Int, _ path: @autoclosure () -> [any CodingKey]) throws {
-        guard byteCount <= budget else {
-            throw corrupted("decoding would allocate more than the budget allows", path())
-        }
+        guard byteCount <= budget else { throw corrupted("decoding would exceed its allocation budget", path()) }
         budget -= byteCount
     }
 

@@ -1,6 +1,6 @@
 // Nested containers and super encoders, whose writing may alternate with that of their parent.
 extension EncoderNode {
-    /// Starts a place inside this container, after its key or at the next index, that stays open until this node closes.
+    /// Starts a place inside this container, after its key or at the next index, that stays open until this one closes.
     func openNested(key: any CodingKey, begin: () throws -> Void) -> EncoderNode {
         let child: EncoderNode
         do {

@@ -1,30 +1,3 @@
-/// What all nodes of one encoding share.
-final class EncodingSession {
-    let userInfo: [CodingUserInfoKey: any Sendable]
-    let depthMax: Int
-    /// How many values may be open inside one another; values without a container of their own count too.
-    let levelMax: Int
-    /// The first misuse that was noticed where nothing can be thrown; ends the encoding when a value is closed.
-    var failure: EncodingError?
-
-    init(userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int) {
-        self.userInfo = userInfo
-        self.depthMax = depthMax
-        levelMax = depthMax * 2 + 16
-    }
-}
-
-/// The buffer that nested nodes write into one after the other.
-final class EncodingSink {
-    var writer: Writer
-    /// The level of the one node whose turn it is to write.
-    var turn = 0
-
-    init(writer: Writer) {
-        self.writer = writer
-    }
-}
-
 /// The place of one value: what its `encode(to:)` sees as the encoder.
 ///
 /// Nodes write straight into the shared buffer, so only the innermost open node may write. A nested container keeps its
@@ -116,9 +89,8 @@ final class EncoderNode: Encoder {
             content = wanted
             if wanted != .single { start = sink.writer.openContainer() }
         } else if content != wanted {
-            fail(
-                content == .nothing ? "used while a value inside it is open" : "this place already holds something else"
-            )
+            let isFree = content == .nothing
+            fail(isFree ? "used while a value inside it is open" : "this place already holds something else")
         }
     }
 
@@ -131,13 +103,12 @@ final class EncoderNode: Encoder {
     @inline(__always)
     func beginEntry(_ key: some CodingKey) throws {
         try takeTurn()
-        sink.writer.beginKey()
         if let integer = key.intValue, writesIntegerKeys() {
-            sink.writer.write(integer)
+            sink.writer.beginEntry { $0.write(integer) }
         } else {
-            sink.writer.write(key.stringValue)
+            let name = key.stringValue
+            sink.writer.beginEntry { $0.write(name) }
         }
-        sink.writer.beginValue()
     }
 
     @inline(__always)
@@ -158,6 +129,16 @@ final class EncoderNode: Encoder {
         try takeTurn()
         count += 1
         if isByteString { sink.writer.bytes.append(byte) } else { sink.writer.write(byte) }
+    }
+
+    func append(bytes: [UInt8]) throws {
+        guard isByteString else {
+            for byte in bytes { try appendByte(byte) }
+            return
+        }
+        try takeTurn()
+        count += bytes.count
+        sink.writer.bytes.append(contentsOf: bytes)
     }
 
     /// Gives the elements that were written as bare bytes their heads, because one follows that is not a `UInt8`.

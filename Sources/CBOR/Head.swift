@@ -64,9 +64,7 @@ struct Head {
     /// Reads the head at `position`, refusing truncated ones and the reserved additional values 28 to 30.
     @inline(__always)
     static func read(_ bytes: ArraySlice<UInt8>, at position: Int) throws(Malformed) -> Head {
-        guard position < bytes.endIndex else {
-            throw Malformed("the input ends where an item should begin", at: position)
-        }
+        guard position < bytes.endIndex else { throw Malformed("the input ends before an item", at: position) }
         let initial = bytes[position]
         let additional = initial & 0x1f
         if additional < 24 {
@@ -78,15 +76,11 @@ struct Head {
             )
         }
         if additional > 27 {
-            guard additional == 31 else {
-                throw Malformed("reserved additional information \(additional)", at: position)
-            }
+            guard additional == 31 else { throw Malformed("reserved head \(initial)", at: position) }
             return Head(major: initial >> 5, additional: additional, argument: 0, next: position + 1)
         }
         let width = 1 << Int(additional - 24)
-        guard bytes.endIndex - position > width else {
-            throw Malformed("the input ends inside an item's head", at: position)
-        }
+        guard bytes.endIndex - position > width else { throw Malformed("the input ends inside a head", at: position) }
         return trusted(bytes, at: position)
     }
 

@@ -36,8 +36,9 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
         let position = try node.position(of: key)
-        if let value = try node.session.direct(type, at: position, node.path(key)) { return value }
-        return try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+        return try node.session.decode(type, at: position, node.path(key)) {
+            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+        }
     }
 
     func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
@@ -57,13 +58,12 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     }
 
     func decodeIfPresent<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value? {
-        guard var position = node.find(key) else { return nil }
-        if node.session.isNull(position) {
-            guard let inner = node.session.presentNil(at: position, in: Value?.self) else { return nil }
-            position = inner
+        guard let found = node.find(key) else { return nil }
+        let isNull = node.session.isNull(found)
+        guard let position = isNull ? node.session.presentNil(at: found, in: Value?.self) : found else { return nil }
+        return try node.session.decode(type, at: position, node.path(key)) {
+            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
         }
-        if let value = try node.session.direct(type, at: position, node.path(key)) { return value }
-        return try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
     }
 
     func nestedContainer<NestedKey: CodingKey>(
@@ -89,6 +89,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         try node.openNested(at: try node.position(of: key), key: key)
     }
 
+    @inline(__always)
     private func read<Value: FixedWidthInteger>(_ key: Key) throws -> Value {
         try node.session.integer(at: try node.position(of: key), node.path(key))
     }

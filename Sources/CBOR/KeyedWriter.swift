@@ -58,6 +58,7 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
         node.openNested(key: key) { try node.beginEntry(key) }
     }
 
+    @inline(__always)
     private func write(_ value: some FixedWidthInteger, _ key: Key) throws {
         try node.beginEntry(key)
         node.sink.writer.write(value)

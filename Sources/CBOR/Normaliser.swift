@@ -1,4 +1,4 @@
-/// Rewrites well-formed input with definite lengths, shortest heads and sorted map keys, and finds keys that occur twice.
+/// Rewrites well-formed input with definite lengths, shortest heads and sorted map keys, and finds repeated keys.
 ///
 /// It runs only on input that a `Scanner` has accepted, which bounds its recursion.
 struct Normaliser {
@@ -72,7 +72,8 @@ struct Normaliser {
         var count = 0
         while head.isIndefinite ? !takeBreak() : count < Int(head.argument) {
             let entry = writer.entries.count
-            writer.beginKey()
+            let keyStart = writer.bytes.count
+            writer.entries.append(MapEntry(keyStart: keyStart, valueStart: keyStart, end: keyStart))
             try copyItem()
             writer.entries[entry].valueStart = writer.bytes.count
             try copyItem()

@@ -112,7 +112,12 @@ struct Scanner {
         let head = Head.trusted(bytes, at: key.lowerBound)
         guard head.major <= MajorType.text && head.isShortest && !head.isIndefinite else { return false }
         guard let previous else { return true }
-        return bytes[previous].lexicographicallyPrecedes(bytes[key])
+        for offset in 0..<min(previous.count, key.count) {
+            let left = bytes[previous.lowerBound + offset]
+            let right = bytes[key.lowerBound + offset]
+            if left != right { return left < right }
+        }
+        return previous.count < key.count
     }
 
     private mutating func scanTag(_ head: Head, at start: Int, depth: Int) throws(Malformed) {
@@ -147,7 +152,9 @@ struct Scanner {
 
 enum UTF8Check {
     static func isValid(_ text: ArraySlice<UInt8>) -> Bool {
-        if text.allSatisfy({ $0 < 0x80 }) { return true }
+        var bits: UInt8 = 0
+        for byte in text { bits |= byte }
+        if bits < 0x80 { return true }
         do {
             _ = try UTF8Span(validating: text.span)
             return true

@@ -25,11 +25,13 @@ struct SingleValueReader: SingleValueDecodingContainer {
     }
 
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-        if let value = try node.session.direct(type, at: node.position, node.codingPath) { return value }
-        let position = node.session.presentNil(at: node.position, in: node.type) ?? node.position
-        return try node.decodeIndirectly(type, at: position, key: nil, depth: node.depth)
+        try node.session.decode(type, at: node.position, node.codingPath) {
+            let position = node.session.presentNil(at: node.position, in: node.type) ?? node.position
+            return try node.decodeIndirectly(type, at: position, key: nil, depth: node.depth)
+        }
     }
 
+    @inline(__always)
     private func read<Value: FixedWidthInteger>() throws -> Value {
         try node.session.integer(at: node.position, node.codingPath)
     }

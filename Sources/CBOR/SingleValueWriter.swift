@@ -39,6 +39,7 @@ struct SingleValueWriter: SingleValueEncodingContainer {
         }
     }
 
+    @inline(__always)
     private func write(_ value: some FixedWidthInteger) throws {
         try node.beginSingleValue()
         node.sink.writer.write(value)

@@ -53,13 +53,21 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         return value
     }
 
+    mutating func decode(_ type: UInt8.Type) throws -> UInt8 {
+        guard isByteString && currentIndex < elementCount else { return try read() }
+        let byte = node.session.bytes[position]
+        position += 1
+        currentIndex += 1
+        return byte
+    }
+
     mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         guard !isByteString else { return try decodeFromByte(type) }
         try check(type)
         let key = IndexKey(currentIndex)
-        let value =
-            try node.session.direct(type, at: position, path)
-            ?? node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+        let value = try node.session.decode(type, at: position, path) {
+            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+        }
         advance()
         return value
     }
@@ -108,6 +116,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         guard !isByteString else { throw node.session.mismatch(type, found: "a byte", path) }
     }
 
+    @inline(__always)
     private mutating func read<Value: FixedWidthInteger>() throws -> Value {
         guard !isAtEnd else { throw atEnd(Value.self) }
         guard isByteString else {
@@ -126,13 +135,11 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         guard !isAtEnd else { throw atEnd(type) }
         let items = node.session.byteItems
         let item = Int(node.session.bytes[position]) * 2
-        var value = try items.direct(type, at: item, path)
-        if value == nil {
+        let value = try items.decode(type, at: item, path) {
             let parent = DecoderNode(session: items)
             parent.open(type: nil, position: item, parent: node, key: nil, level: node.level, depth: node.depth)
-            value = try parent.decodeIndirectly(type, at: item, key: IndexKey(currentIndex), depth: node.depth + 1)
+            return try parent.decodeIndirectly(type, at: item, key: IndexKey(currentIndex), depth: node.depth + 1)
         }
-        guard let value else { throw atEnd(type) }
         advance()
         return value
     }
@@ -160,7 +167,6 @@ extension UnkeyedReader {
     mutating func decode(_ type: Int64.Type) throws -> Int64 { try read() }
     mutating func decode(_ type: Int128.Type) throws -> Int128 { try read() }
     mutating func decode(_ type: UInt.Type) throws -> UInt { try read() }
-    mutating func decode(_ type: UInt8.Type) throws -> UInt8 { try read() }
     mutating func decode(_ type: UInt16.Type) throws -> UInt16 { try read() }
     mutating func decode(_ type: UInt32.Type) throws -> UInt32 { try read() }
     mutating func decode(_ type: UInt64.Type) throws -> UInt64 { try read() }

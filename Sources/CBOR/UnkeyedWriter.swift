@@ -32,7 +32,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     func encode(_ value: some Encodable) throws { try node.encodeElement(value) }
 
     func encode<Bytes: Sequence>(contentsOf sequence: Bytes) throws where Bytes.Element == UInt8 {
-        for byte in sequence { try node.appendByte(byte) }
+        try node.append(bytes: Array(sequence))
     }
 
     func nestedContainer<NestedKey: CodingKey>(
@@ -53,6 +53,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
         node.openNested(key: IndexKey(node.count)) { try node.beginElement() }
     }
 
+    @inline(__always)
     private func write(_ value: some FixedWidthInteger) throws {
         try node.beginElement()
         node.sink.writer.write(value)

@@ -18,6 +18,12 @@ struct Writer {
         self.bytes = bytes
     }
 
+    /// Makes room for a small message.
+    mutating func reserve() {
+        bytes.reserveCapacity(bytes.count + 120)
+        entries.reserveCapacity(20)
+    }
+
     @inline(__always)
     mutating func writeHead(_ major: UInt8, _ argument: UInt64) {
         let initial = major << 5
@@ -135,16 +141,14 @@ extension Writer {
         }
     }
 
-    /// Starts an entry of the innermost open map: its key is written next.
+    /// Starts an entry of the innermost open map by writing its key; its value is written next.
     @inline(__always)
-    mutating func beginKey() {
-        entries.append(MapEntry(keyStart: bytes.count, valueStart: 0, end: 0))
-    }
-
-    /// Ends the key of the entry started last: its value is written next.
-    @inline(__always)
-    mutating func beginValue() {
-        entries[entries.count - 1].valueStart = bytes.count
+    mutating func beginEntry<Failure: Error>(_ writeKey: (inout Writer) throws(Failure) -> Void) throws(Failure) {
+        let keyStart = bytes.count
+        let index = entries.count
+        entries.append(MapEntry(keyStart: keyStart, valueStart: keyStart, end: keyStart))
+        try writeKey(&self)
+        entries[index].valueStart = bytes.count
     }
 
     /// Undoes everything written since the buffer had `byteCount` bytes and the stack `entryCount` entries.
@@ -180,6 +184,7 @@ extension Writer {
     /// Writes the sorted entries one after the other and returns how many were kept.
     private mutating func rewriteEntries(at start: Int, firstEntry: Int, detached: [Int: [UInt8]]) -> Int {
         scratch.removeAll(keepingCapacity: true)
+        scratch.reserveCapacity(bytes.count - start)
         var keptCount = 0
         for index in firstEntry..<entries.count {
             let entry = entries[index]

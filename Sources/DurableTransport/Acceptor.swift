@@ -66,14 +66,7 @@ final class Acceptor: EventSource {
         } catch {
             return refused(error, .unknown)
         }
-        let connection = Connection(
-            origin: .accepted(self),
-            loop: loop,
-            hello: hello(),
-            limits: limits,
-            handler: nil
-        )
-        connection.takeOver(socket)
+        Connection.accepted(socket, by: self, hello: hello(), limits: limits)
     }
 
     /// Out of descriptors or memory: the caller stays in the backlog, and asking again at once would spin.

@@ -30,7 +30,7 @@ extension Connection {
     func takeOver(_ socket: OwnedDescriptor) {
         guard isLive else { return }
         do throws(TransportError) {
-            if case .connected = origin {
+            if origin == .adopted {
                 try checked(durable_io_adopt(socket.value), "cannot take over a socket")
             }
             let peer = try PeerCredentials.of(socket.value)
@@ -55,11 +55,12 @@ extension Connection {
         confined.flushTimer?.cancel()
         confined.flushTimer = nil
         confined.carried = []
-        let handler = confined.handler
+        let (handler, acceptor) = (confined.handler, confined.acceptor)
         confined.handler = nil
+        confined.acceptor = nil
         if let handler {
             handler.closed(self, error)
-        } else if case .accepted(let acceptor) = origin, peerHello == nil {
+        } else if let acceptor {
             acceptor.refused(error ?? TransportError(.closed, "the peer left before its Hello"), peer)
         }
     }
@@ -74,7 +75,8 @@ extension Connection {
         confined.timer = nil
         confined.reader.frameBytesMax = limits.frameBytesMax
         shared.withLock { $0.peerHello = hello }
-        if case .accepted(let acceptor) = origin, confined.handler == nil {
+        if let acceptor = confined.acceptor {
+            confined.acceptor = nil
             guard let handler = acceptor.onConnection(self) else { return close() }
             confined.handler = handler
         }
@@ -104,7 +106,7 @@ extension Connection {
     }
 
     private func checkServer(_ peer: PeerCredentials) throws(TransportError) {
-        if case .accepted = origin { return }
+        if origin == .accepted { return }
         guard peer.uid == geteuid() || peer.uid == 0 else {
             throw TransportError(
                 .wrongPeer,
@@ -114,7 +116,7 @@ extension Connection {
     }
 
     private func register(_ socket: OwnedDescriptor, peer: PeerCredentials) throws(TransportError) {
-        if case .accepted = origin {
+        if origin == .accepted {
             confined.timer = loop.schedule(after: limits.handshakeTimeout) { self.handshakeTimedOut() }
         }
         loop.add(self, id: id)

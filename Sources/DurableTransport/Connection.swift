@@ -7,12 +7,8 @@ internal import Synchronization
 /// Everyone knows it by `id`. Its descriptor is private, closed on the loop under the lock that writers hold, so no
 /// late write or event can reach another connection that got the same descriptor number.
 package final class Connection: EventSource {
-    /// How it came to be, which decides who is greeted and for how long.
-    enum Origin {
-        case connecting(path: String)
-        case connected
-        case accepted(Acceptor)
-    }
+    /// How it came to be.
+    enum Origin { case connecting, adopted, accepted }
 
     enum Phase {
         /// Not connected or not greeted; frames are held. Next: `open`, `ending`, `ended`.
@@ -42,6 +38,8 @@ package final class Connection: EventSource {
     /// What only the loop's thread touches.
     struct Confined {
         var handler: ConnectionHandler?
+        /// Asked for a handler after the peer's Hello, and let go of then.
+        var acceptor: Acceptor?
         var reader: FrameReader
         /// Descriptors that came with the frame that is not complete yet.
         var carried: [OwnedDescriptor] = []
@@ -64,7 +62,7 @@ package final class Connection: EventSource {
     // SAFETY: set up before the loop knows the connection; after that only the loop's thread touches it.
     nonisolated(unsafe) var confined: Confined
 
-    init(origin: Origin, loop: EventLoop, hello: Hello, limits: FrameLimits, handler: ConnectionHandler?) {
+    private init(origin: Origin, loop: EventLoop, hello: Hello, limits: FrameLimits, handler: ConnectionHandler?) {
         id = EventLoop.nextId()
         self.limits = limits
         self.loop = loop
@@ -89,13 +87,7 @@ package final class Connection: EventSource {
         limits: FrameLimits = FrameLimits(),
         handler: ConnectionHandler
     ) -> Connection {
-        let connection = Connection(
-            origin: .connecting(path: path),
-            loop: loop,
-            hello: hello,
-            limits: limits,
-            handler: handler
-        )
+        let connection = Connection(origin: .connecting, loop: loop, hello: hello, limits: limits, handler: handler)
         connection.begin { connection.tryConnecting(to: path) }
         return connection
     }
@@ -108,10 +100,23 @@ package final class Connection: EventSource {
         limits: FrameLimits = FrameLimits(),
         handler: ConnectionHandler
     ) -> Connection {
-        let connection = Connection(origin: .connected, loop: loop, hello: hello, limits: limits, handler: handler)
+        let connection = Connection(origin: .adopted, loop: loop, hello: hello, limits: limits, handler: handler)
         let socket = OwnedDescriptor(fd)
         connection.begin { connection.takeOver(socket) }
         return connection
+    }
+
+    /// Makes the server's side of a connection; on the loop only.
+    static func accepted(_ socket: OwnedDescriptor, by acceptor: Acceptor, hello: Hello, limits: FrameLimits) {
+        let connection = Connection(
+            origin: .accepted,
+            loop: acceptor.loop,
+            hello: hello,
+            limits: limits,
+            handler: nil
+        )
+        connection.confined.acceptor = acceptor
+        connection.takeOver(socket)
     }
 
     /// Who is at the other end; before it is connected, nobody (`uid` is the largest number).

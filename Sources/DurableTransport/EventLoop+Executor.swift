@@ -20,7 +20,9 @@ extension EventLoop: SerialExecutor, TaskExecutor {
         precondition(isCurrent, "not on the thread of the event loop \(name)")
     }
 
-    /// Runs a job as both executors, so that a task that prefers this loop enters its actors without another hop.
+    /// Runs a job as both executors, so that a task that prefers this loop enters its actors without another trip
+    /// through the queue. A task without that preference pays for it: one trip, on the same thread, for each call
+    /// from one actor of the loop to another. The runtime does not say which kind of task a job belongs to.
     func run(_ job: UnownedJob) {
         job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
     }

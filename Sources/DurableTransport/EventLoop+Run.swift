@@ -56,7 +56,7 @@ extension EventLoop {
         let isIdle = inbox.withLock { inbox in
             let isIdle =
                 inbox.work.isEmpty && confined.workIndex == confined.work.count && confined.flushQueue.isEmpty
-                && !inbox.isStopping
+                && !inbox.isStopping && !confined.owesRound
             inbox.isSleeping = isIdle
             return isIdle
         }
@@ -75,17 +75,23 @@ extension EventLoop {
     }
 
     private func finishBatch() {
-        fireTimers()
         runWork()
         batchEnd.withLock { $0 }?.run()
         flushConnections()
+        // Last: what a timer does may take long, and what is finished does not wait for it.
+        confined.owesRound = fireTimers()
     }
 
-    private func fireTimers() {
-        guard !confined.timers.isEmpty else { return }
+    private func fireTimers() -> Bool {
+        guard !confined.timers.isEmpty else { return false }
         confined.timers.dropCancelled(cancelledTimers)
         let now = durable_io_now()
-        while let timer = confined.timers.popDue(now: now) { timer.fire() }
+        var hasFired = false
+        while let timer = confined.timers.popDue(now: now) {
+            timer.fire()
+            hasFired = true
+        }
+        return hasFired
     }
 
     private func runWork() {

@@ -32,6 +32,8 @@ package final class EventLoop: Sendable {
         var workIndex = 0
         var timers = TimerHeap()
         var flushQueue: [Connection] = []
+        /// Timers fired after the batch's hook: the hook is due once more before the loop sleeps.
+        var owesRound = false
     }
 
     static let readBufferBytes = 256 << 10

@@ -11,6 +11,7 @@ final class SupervisorKeeper: Sendable {
         var watch: LoopWatch?
         var first: CheckedContinuation<Void, any Error>?
         var attempts = 0
+        var lastFailure: ActorError?
         var since: ContinuousClock.Instant?
     }
 
@@ -76,7 +77,9 @@ final class SupervisorKeeper: Sendable {
                 || ContinuousClock.now - since > Limits.supervisorStartTimeout
         }
         guard !isHopeless else {
-            giveUp(link, ActorError(.supervisorUnreachable, "no supervisor of \(layout.directory) can be reached"))
+            let last = state.withLock { $0.lastFailure }
+            let message = "no supervisor of \(layout.directory) can be reached"
+            giveUp(link, ActorError(.supervisorUnreachable, message, cause: last?.description))
             return
         }
         // Ends with the attempt; the keeper lives as long as the link that it serves.
@@ -95,7 +98,14 @@ final class SupervisorKeeper: Sendable {
                     loop.schedule(after: .milliseconds(5)) { [self] in connect(link) }
                 }
             } catch {
-                giveUp(link, error as? ActorError ?? ActorError(.internalError, "\(error)"))
+                let known = error as? ActorError ?? ActorError(.internalError, "\(error)")
+                // A candidate that was killed before it served is replaced like one that was killed after.
+                guard known.code == .supervisorUnreachable else { return giveUp(link, known) }
+                state.withLock { state in
+                    state.attempts += 1
+                    state.lastFailure = known
+                }
+                loop.schedule(after: .milliseconds(5)) { [self] in retry(link) }
             }
         }
     }

@@ -106,12 +106,12 @@ final class SupervisorLink: Sendable {
     }
 
     private func opened(_ connection: Connection) {
-        reconnection.opened(connection)
         state.withLock { state in
             guard state.connection === connection else { return }
             state.isOpen = true
             for (_, entry) in state.pending.sorted(by: { $0.key < $1.key }) { _ = connection.send(entry.frame) }
         }
+        reconnection.opened(connection)
     }
 
     private func received(_ connection: Connection, _ frame: Frame, _ descriptors: [OwnedDescriptor]) {

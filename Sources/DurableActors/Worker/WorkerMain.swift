@@ -51,6 +51,7 @@ final class WorkerMain: Sendable {
             )
         )
         self.link.withLock { $0 = link }
+        WorkerRehearsal.run()
         link.connect { handler in
             Connection.adopt(
                 fd: descriptor,

@@ -1,0 +1,61 @@
+import CBOR
+import Foundation
+import Testing
+
+@Suite struct DiagnosticTests {
+    func json(_ value: CBORValue, pretty: Bool = false) throws -> String {
+        try CBORDiagnostic.json(CBOREncoder().encode(value), pretty: pretty)
+    }
+
+    @Test func `Plain items are plain JSON`() throws {
+        #expect(
+            try json(["a": [1, -2, 1.5, true, nil], "b": [:], "c": []]) == #"{"a":[1,-2,1.5,true,null],"b":{},"c":[]}"#
+        )
+        #expect(try json(.unsigned(.max)) == "18446744073709551615")
+        #expect(try json(.negative(.max)) == "-18446744073709551616")
+        #expect(try json("a\"b\\\n\t\r\u{1}\u{7f}\u{fc}") == #""a\"b\\\n\t\r\u0001\u007fü""#)
+    }
+
+    @Test func `What JSON lacks has its stand-in`() throws {
+        #expect(try json(.bytes([0x0a, 0xff])) == #"{"$bytes":"0aff"}"#)
+        #expect(try json([.float(.nan), .float(.infinity), .float(-.infinity)]) == #"["NaN","Infinity","-Infinity"]"#)
+        #expect(try json(.undefined) == #"{"$simple":"undefined"}"#)
+        #expect(try json(.tagged(1, 5)) == #"{"$tag":1,"value":5}"#)
+        #expect(try json(CBORValue(UInt128.max)) == "340282366920938463463374607431768211455")
+        #expect(try json(CBORValue(Int128.min)) == "-170141183460469231731687303715884105728")
+        #expect(
+            try json(.tagged(3, .bytes([UInt8](repeating: 255, count: 16))))
+                == "-340282366920938463463374607431768211456"
+        )
+        #expect(try json(.tagged(2, .bytes([UInt8](repeating: 1, count: 17)))).hasPrefix(#"{"$tag":2,"#))
+    }
+
+    @Test func `Keys that are not text are shown as text, each once`() throws {
+        #expect(try json([5: 1, "5": 2, [1, 2]: 3, nil: 4]) == ##"{"5#2":1,"5":2,"[1,2]":3,"null":4}"##)
+        #expect(try json([.bytes([1]): 1]) == #"{"{\"$bytes\":\"01\"}":1}"#)
+    }
+
+    @Test func `Pretty output is indented`() throws {
+        #expect(
+            try json(["a": [1, 2], "b": []], pretty: true) == "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": []\n}"
+        )
+    }
+
+    @Test func `The output is always valid JSON`() throws {
+        var values = RandomValues(generator: SeededGenerator(seed: testSeed &+ 3))
+        for round in 0..<200 {
+            let item = values.item(depth: 4)
+            for pretty in [true, false] {
+                let text = try json(item, pretty: pretty)
+                #expect(throws: Never.self, "seed \(testSeed), round \(round): \(text)") {
+                    try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+                }
+            }
+        }
+    }
+
+    @Test func `Bytes that are not valid are refused`() {
+        #expect(throws: DecodingError.self) { try CBORDiagnostic.json([0xff]) }
+        #expect(throws: DecodingError.self) { try CBORDiagnostic.json([]) }
+    }
+}
