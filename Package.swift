@@ -97,7 +97,7 @@ let package = Package(
         .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
         .testTarget(
             name: "DurableStoreTests",
-            dependencies: ["DurableStore", "DurableCore", "DurableLMDB", "CBOR", "StoreTestChild"],
+            dependencies: ["DurableStore", "DurableCore", "DurableLMDB", "CBOR", "DurableChaos", "StoreTestChild"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -121,7 +121,7 @@ let package = Package(
             name: "DurableActorsTests",
             dependencies: [
                 "DurableActors", "ActorTestDriver", "DurableCore", "DurableStore", "DurableSupervisor",
-                "DurableTransport", "DurableProcess", "DurableLMDB", "CBOR",
+                "DurableTransport", "DurableProcess", "DurableLMDB", "CBOR", "DurableChaos",
             ],
             swiftSettings: settings
         ),

@@ -18,6 +18,16 @@ package enum Limits {
     package static let pendingCallsMax = 1 << 20
     /// Commit groups larger than this are committed before the batch ends.
     package static let commitGroupCallsMax = 1024
+    /// Larger values are stored in portions.
+    package static let storedValueBytesMax = 256 << 10
+    /// The bytes of one portion.
+    package static let storedPortionBytes = 128 << 10
+    /// The entries of one collection that are kept in memory, as they are stored.
+    package static let entryCacheBytes = 1 << 20
+    /// Entries that are read at a time when a collection is walked through.
+    package static let entriesPerPage = 256
+    /// Discarded rows that one transaction deletes.
+    package static let discardedRowsPerSweep = 2_000
     /// The stderr that is kept of each worker.
     package static let stderrBytesMax = 64 << 10
     /// The part of a dead worker's stderr that goes into the ledger.

@@ -7,11 +7,15 @@ package enum ShardLayout {
     static let meta = "meta"
     static let actors = "actors"
     static let state = "state"
+    static let entries = "entries"
     static let done = "done"
-    static let databases = [meta, actors, state, done]
+    static let discarded = "discarded"
+    static let databases = [meta, actors, state, entries, done, discarded]
     static let fenceKey = Array("fence".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
-    static let fieldNameBytesMax = 490
+    package static let fieldNameBytesMax = 490
+    /// The longest key of an entry: LMDB's, without the number of the row set.
+    package static let entryKeyBytesMax = 503
 
     /// The directory of a shard's environment.
     package static func directory(of shard: ShardNumber, in runtime: String) -> String { "\(runtime)/shards/\(shard)" }
@@ -22,6 +26,17 @@ package enum ShardLayout {
     }
 
     static func stateKey(_ actor: ActorID, field: String) -> [UInt8] { actor.bytes + Array(field.utf8) }
+
+    static func rowsPrefix(_ rows: RowSetID) -> [UInt8] {
+        withUnsafeBytes(of: rows.bigEndian) { Array($0) }
+    }
+
+    static func entryKey(_ rows: RowSetID, _ key: [UInt8]) -> [UInt8] { rowsPrefix(rows) + key }
+
+    /// The key of one portion of a large value.
+    static func portionKey(_ rows: RowSetID, _ index: Int) -> [UInt8] {
+        entryKey(rows, withUnsafeBytes(of: UInt32(index).bigEndian) { Array($0) })
+    }
 
     static func doneKey(_ actor: ActorID, _ id: CallID) -> [UInt8] {
         var writer = ByteWriter(reserving: 40)
@@ -49,13 +64,19 @@ package struct Fence: Sendable, Hashable {
     package var pid: Int32
     /// The owner's incarnation of the actor.
     package var incarnation: Incarnation
+    /// The next row set gets this number.
+    package var nextRows: RowSetID = 1
+    /// Whether a value was ever so large that it was stored in portions.
+    package var hasPortions = false
 
     func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 28)
+        var writer = ByteWriter(reserving: 40)
         writer.write(epoch)
         writer.write(version)
         writer.write(pid)
         writer.write(incarnation)
+        writer.write(nextRows)
+        writer.write(UInt8(hasPortions ? 1 : 0))
         return StoredValue.seal(writer.bytes)
     }
 
@@ -72,7 +93,28 @@ package struct Fence: Sendable, Hashable {
         version = try reader.read()
         pid = try reader.read()
         incarnation = try reader.read()
+        nextRows = try reader.read()
+        hasPortions = try reader.readByte() != 0
         try reader.finish()
+    }
+}
+
+/// The databases of one shard's environment.
+struct ShardDatabases {
+    let meta: Database
+    let actors: Database
+    let state: Database
+    let entries: Database
+    let done: Database
+    let discarded: Database
+
+    init(_ environment: Environment) {
+        meta = environment.database(ShardLayout.meta)
+        actors = environment.database(ShardLayout.actors)
+        state = environment.database(ShardLayout.state)
+        entries = environment.database(ShardLayout.entries)
+        done = environment.database(ShardLayout.done)
+        discarded = environment.database(ShardLayout.discarded)
     }
 }
 
@@ -102,10 +144,13 @@ package struct StoredActor: Sendable, Hashable, Codable {
     package var typeName: String
     /// The name it is found under.
     package var name: String?
+    /// The schema version of the code that wrote its state last.
+    package var schemaVersion: UInt32
 
-    package init(type: String, typeName: String, name: String?) {
+    package init(type: String, typeName: String, name: String?, schemaVersion: UInt32 = 0) {
         self.type = type
         self.typeName = typeName
         self.name = name
+        self.schemaVersion = schemaVersion
     }
 }

@@ -10,22 +10,29 @@ package enum ShardReader {
         package var id: ActorID
         /// Its type, name and incarnation.
         package var actor: StoredActor
-        /// Its checkpointed properties, CBOR.
-        package var fields: [String: [UInt8]]
+        /// Its checkpointed properties. Entries of collections are read with `entries`.
+        package var fields: [String: StoredField]
+        /// The first entries of its collections.
+        package var entries: [String: [StoredEntry]]
         /// How many completion records it keeps.
         package var completions: Int
     }
 
     /// Reads all that a shard holds, in one transaction.
-    /// - Parameter directory: The shard's directory.
+    /// - Parameters:
+    ///   - directory: The shard's directory.
+    ///   - entriesMax: How many entries of each collection are read.
     /// - Throws: `StoreError`; the files are not changed.
-    package static func read(_ directory: String) throws(StoreError) -> (fence: Fence?, actors: [StoredState]) {
+    package static func read(
+        _ directory: String,
+        entriesMax: Int = 0
+    ) throws(StoreError) -> (fence: Fence?, actors: [StoredState]) {
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
             options.readOnly = true
             let environment = try Environment.open(directory: directory, options: options)
             defer { environment.close() }
-            return try environment.tryRead { transaction throws in try read(environment, transaction) }
+            return try environment.tryRead { transaction throws in try read(environment, transaction, entriesMax) }
         } catch {
             throw ShardStore.convert(error, "reading the shard", directory)
         }
@@ -33,49 +40,32 @@ package enum ShardReader {
 
     private static func read(
         _ environment: Environment,
-        _ transaction: borrowing ReadTransaction
+        _ transaction: borrowing ReadTransaction,
+        _ entriesMax: Int
     ) throws -> (fence: Fence?, actors: [StoredState]) {
-        let meta = environment.database(ShardLayout.meta)
-        let fence = try transaction.get(ShardLayout.fenceKey, in: meta).map { try Fence(decoding: $0) }
+        let databases = ShardDatabases(environment)
+        let fence = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
         var rows: [(ActorID, [UInt8])] = []
-        try transaction.forEach(prefix: [], in: environment.database(ShardLayout.actors)) { key, value in
+        try transaction.forEach(prefix: [], in: databases.actors) { key, value in
             if let id = ActorID(bytes: key) { rows.append((id, Array(value))) }
             return true
         }
-        let state = environment.database(ShardLayout.state)
-        let done = environment.database(ShardLayout.done)
         let actors = try rows.map { id, row in
             let actor = try CBORDecoder().decode(StoredActor.self, from: StoredValue.open(row).payload)
-            let fields = try fields(of: id, in: state, transaction)
+            let fields = try RowReader.fields(of: id, databases, transaction)
+            var entries: [String: [StoredEntry]] = [:]
+            for (name, field) in fields {
+                guard case .collection(let header) = field.property else { continue }
+                entries[name] = try RowReader.entries(of: header.rows, from: [], entriesMax, databases, transaction)
+            }
             var completions = 0
-            try transaction.forEach(prefix: id.bytes, in: done) { key, _ in
+            try transaction.forEach(prefix: id.bytes, in: databases.done) { key, _ in
                 // Number 0 is the session's frontier.
                 if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
-            return StoredState(id: id, actor: actor, fields: fields, completions: completions)
+            return StoredState(id: id, actor: actor, fields: fields, entries: entries, completions: completions)
         }
         return (fence, actors)
-    }
-
-    static func fields(
-        of actor: ActorID,
-        in state: Database,
-        _ transaction: borrowing ReadTransaction
-    ) throws -> [String: [UInt8]] {
-        var rows: [(name: String, value: [UInt8])] = []
-        try transaction.forEach(prefix: actor.bytes, in: state) { key, value in
-            rows.append((String(decoding: key.dropFirst(16), as: UTF8.self), Array(value)))
-            return true
-        }
-        var fields: [String: [UInt8]] = [:]
-        for row in rows {
-            do {
-                fields[row.name] = Array(try StoredValue.open(row.value).payload)
-            } catch {
-                throw MalformedBytes("property \"\(row.name)\" of actor \(actor): \(error)")
-            }
-        }
-        return fields
     }
 }

@@ -2,29 +2,35 @@ package import DurableCore
 
 /// Everything that a turn commits together.
 package struct WriteSet: Sendable, Hashable {
-    /// A checkpointed property and its new value.
-    package struct Field: Sendable, Hashable {
-        /// The property's name.
-        package var name: String
-        /// Its value, CBOR.
-        package var value: [UInt8]
-
-        package init(name: String, value: [UInt8]) {
-            self.name = name
-            self.value = value
-        }
+    /// One change of what is stored for an actor.
+    package enum Change: Sendable, Hashable {
+        /// A property's value, or a collection's header, replaces what was stored under the name.
+        case property(String, StoredProperty)
+        /// A property is not stored any more; its rows go with it.
+        case removeProperty(String)
+        /// An entry of a collection: key and payload.
+        case entry(RowSetID, key: [UInt8], payload: [UInt8])
+        /// An entry of a collection is gone.
+        case removeEntry(RowSetID, key: [UInt8])
+        /// All rows of a set are gone. They are deleted a few at a time, later.
+        case discard(RowSetID)
+        /// The actor is gone, with everything that is stored for it.
+        case removeActor
     }
 
     /// The actor whose turn it was.
     package var actor: ActorID
-    /// What it changed.
-    package var fields: [Field]
+    /// What it changed, in order.
+    package var changes: [Change]
+    /// The schema version of the code that made the changes.
+    package var schema: UInt32
     /// The call's outcome; `nil` when the write set is not of a call, as after the constructor.
     package var completion: Completion?
 
-    package init(actor: ActorID, fields: [Field], completion: Completion? = nil) {
+    package init(actor: ActorID, changes: [Change], schema: UInt32 = 0, completion: Completion? = nil) {
         self.actor = actor
-        self.fields = fields
+        self.changes = changes
+        self.schema = schema
         self.completion = completion
     }
 }

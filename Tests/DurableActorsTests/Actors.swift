@@ -76,6 +76,91 @@ struct Box: Codable, Sendable, Equatable {
     var maybe: Int?
 }
 
+/// Keeps entries one by one.
+distributed actor Archive: DurableActor {
+    @Checkpointed var entries = CheckpointedDictionary<String, [Int]>()
+    @Checkpointed var log = CheckpointedArray<String>()
+    @Checkpointed var members: CheckpointedSet<Int> = [1]
+    @Checkpointed var note = ""
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async {
+        self.actorSystem = actorSystem
+        log.append("made")
+    }
+
+    distributed func put(_ key: String, _ value: Int) -> Int {
+        entries[key, default: []].append(value)
+        log.append(key)
+        members.insert(value)
+        return entries.count
+    }
+
+    distributed func remove(_ key: String) -> [Int]? { entries.removeValue(forKey: key) }
+
+    distributed func clear() { entries.removeAll() }
+
+    distributed func replace() {
+        entries = ["only": [0]]
+        log = []
+    }
+
+    distributed func value(_ key: String) -> [Int]? { entries[key] }
+
+    distributed func all() -> [String: [Int]] {
+        Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) })
+    }
+
+    distributed func texts() -> [String] { Array(log) }
+
+    distributed func numbers() -> [Int] { Array(members) }
+
+    distributed func fill(_ count: Int) -> Int {
+        for number in 0..<count { entries["\(number)"] = [number] }
+        return entries.count
+    }
+
+    /// Commits in its middle, then dies as often as the file has fewer lines than `times`.
+    distributed func noteTwice(_ text: String, times: Int, log path: String) async throws -> String {
+        note += text
+        try await checkpoint()
+        if Attempts.note(in: path) <= times { raise(SIGKILL) }
+        note += "!"
+        return note
+    }
+}
+
+/// Has a property that cannot always be encoded.
+distributed actor Moody: DurableActor {
+    struct Mood: Codable {
+        var isBad = false
+        var number = 0
+
+        func encode(to encoder: any Encoder) throws {
+            if isBad { throw Refusal(reason: "bad mood") }
+            var container = encoder.singleValueContainer()
+            try container.encode(number)
+        }
+
+        init() {}
+
+        init(from decoder: any Decoder) throws { number = try decoder.singleValueContainer().decode(Int.self) }
+    }
+
+    @Checkpointed var mood = Mood()
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
+
+    distributed func set(_ number: Int, isBad: Bool) -> Int {
+        mood.number = number
+        mood.isBad = isBad
+        return number
+    }
+
+    distributed func number() -> Int { mood.number }
+
+    distributed func processID() -> Int32 { getpid() }
+}
+
 /// Starts only when its arguments allow it.
 distributed actor Picky: DurableActor {
     struct Setup: Codable, Sendable {

@@ -54,10 +54,10 @@ struct IntegrityTests {
         #expect(throws: MalformedBytes.self) { try StoredValue.open([UInt8](repeating: 0, count: 64)) }
     }
 
-    @Test func theRefusalOfANewerFormatNamesBothVersions() {
+    @Test func theRefusalOfANewerKindNamesIt() {
         let error = #expect(throws: MalformedBytes.self) {
             try StoredValue.open([9] + StoredValue.seal([1]).dropFirst())
         }
-        #expect(error?.description == "value has format 9, this build reads 1")
+        #expect(error?.description == "value is of kind 9, which this build does not know")
     }
 }

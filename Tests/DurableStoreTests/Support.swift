@@ -48,7 +48,7 @@ struct RawShard {
 
     private func open() throws -> Environment {
         let format = StoreFormat(name: "durable-shard", version: 1)
-        let options = EnvironmentOptions(format: format, databases: ["meta", "actors", "state", "done"])
+        let options = EnvironmentOptions(format: format, databases: ["meta", "actors", "state", "entries", "done"])
         return try Environment.open(directory: directory, options: options)
     }
 
@@ -85,8 +85,8 @@ enum Sample {
         of actor: ActorID = actor,
         _ completion: Completion? = nil
     ) -> WriteSet {
-        let fields = fields.sorted { $0.key < $1.key }.map { WriteSet.Field(name: $0.key, value: $0.value) }
-        return WriteSet(actor: actor, fields: fields, completion: completion)
+        let changes = fields.sorted { $0.key < $1.key }.map { WriteSet.Change.property($0.key, .value($0.value)) }
+        return WriteSet(actor: actor, changes: changes, completion: completion)
     }
 }
 
@@ -109,5 +109,14 @@ func storeError(_ body: () throws -> Void) -> StoreError? {
         return nil
     } catch {
         return error as? StoreError
+    }
+}
+
+extension [String: StoredField] {
+    /// The properties that are stored whole.
+    var values: [String: [UInt8]] {
+        compactMapValues { field in
+            if case .value(let bytes) = field.property { bytes } else { nil }
+        }
     }
 }

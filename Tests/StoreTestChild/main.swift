@@ -23,7 +23,10 @@ func read(_ directory: String) throws(StoreError) {
     say("fence \(fence.map { "\($0.epoch) \($0.version) \($0.incarnation)" } ?? "none")")
     for actor in actors {
         say("actor \(actor.id) \(actor.actor.type) \(actor.actor.name ?? "-") completions \(actor.completions)")
-        for (name, value) in actor.fields.sorted(by: { $0.key < $1.key }) { say("field \(name) \(value)") }
+        for (name, field) in actor.fields.sorted(by: { $0.key < $1.key }) {
+            guard case .value(let value) = field.property else { continue }
+            say("field \(name) \(value)")
+        }
     }
 }
 
@@ -40,7 +43,7 @@ func commitAndDie(_ directory: String, isInside: Bool) throws(StoreError) {
         let call = CallID(session: SessionID(high: 3, low: 4), sequence: UInt64(number))
         return WriteSet(
             actor: actor,
-            fields: [.init(name: "a", value: [number]), .init(name: "b", value: [number])],
+            changes: [.property("a", .value([number])), .property("b", .value([number]))],
             completion: Completion(id: call, firstIncomplete: 0, fingerprint: 0, outcome: .returned([number]))
         )
     }

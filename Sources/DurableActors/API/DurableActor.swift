@@ -23,6 +23,22 @@ extension DurableActor {
     nonisolated public var unownedExecutor: UnownedSerialExecutor { actorSystem.unownedExecutor }
 }
 
+extension DurableActor {
+    /// Commits what the running turn has changed so far, without waiting for its end.
+    ///
+    /// For turns that wait for something slow, or that show an effect to the outside which must not be ahead of the
+    /// state. When it returns, these changes survive a crash. The call itself has no outcome yet: if its worker dies
+    /// later in the turn and the call is retried, it runs again, on the changed state.
+    /// - Throws: ``ActorError`` with `storageFull` or `storageFailed`: nothing since the last commit is kept, and the
+    ///   turn fails whatever it does. With `serialization` when a property cannot be encoded.
+    public func checkpoint() async throws {
+        guard case .worker(let host) = actorSystem.membership else {
+            throw ActorError(.invalidArgument, "only a running turn of the actor can commit its changes", actor: id)
+        }
+        try await host.checkpoint()
+    }
+}
+
 /// The arguments of an actor that needs none.
 public struct NoArguments: Codable, Sendable, Hashable {
     /// Nothing.

@@ -123,7 +123,17 @@ extension WorkerHost {
 
     private func finish(_ call: InboundCall, _ outcome: CallOutcome, _ generation: Int) {
         if generation == self.generation, let activation {
-            gate.hold(writeSet(of: call, outcome, activation), reply: HeldReply(call: call, outcome: outcome))
+            do {
+                let writeSet = try writeSet(of: call, outcome, activation)
+                gate.hold(writeSet, reply: HeldReply(call: call, outcome: outcome))
+            } catch {
+                // State that cannot be stored must not stay in memory either.
+                flush()
+                let message = "what the call changed cannot be encoded, and nothing was changed"
+                refuse(call, ActorError(.serialization, message, actor: actor, cause: "\(error)"))
+                if generation == self.generation { dropActivation(reopening: false) }
+                return
+            }
         } else {
             // What this turn changed went with the activation that was dropped under it.
             let message = "the state was dropped because an earlier change could not be stored; nothing was changed"
@@ -134,24 +144,20 @@ extension WorkerHost {
         if let next = mailbox.finished() { begin(next) }
     }
 
-    private func writeSet(of call: InboundCall, _ outcome: CallOutcome, _ activation: Activation) -> WriteSet? {
-        let fields: [WriteSet.Field]
-        do {
-            fields = try activation.takeChanges()
-        } catch {
-            // State that cannot be stored must not stay in memory either.
-            WorkerMain.fail(
-                "a checkpointed property of \(assignment.record.typeDescription) cannot be encoded: \(error)"
-            )
-        }
-        guard !fields.isEmpty else { return nil }
+    private func writeSet(
+        of call: InboundCall,
+        _ outcome: CallOutcome,
+        _ activation: Activation
+    ) throws -> WriteSet? {
+        let changes = try activation.takeChanges()
+        guard !changes.isEmpty else { return nil }
         let completion = Completion(
             id: call.frame.id,
             firstIncomplete: call.frame.firstIncomplete,
             fingerprint: call.fingerprint,
             outcome: outcome
         )
-        return WriteSet(actor: actor, fields: fields, completion: completion)
+        return WriteSet(actor: actor, changes: changes, completion: completion)
     }
 
     /// Answers a call that was not run.

@@ -22,6 +22,7 @@ extension WorkerHost {
             commitFailed(group, error)
             return
         }
+        activation?.committed()
         for set in group.writeSets {
             guard let id = set.completion?.id else { continue }
             sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
@@ -31,6 +32,24 @@ extension WorkerHost {
             held.call.answer(reply(to: held.call, held.outcome))
         }
         count(turns: group.replies.count)
+        sweepSoon()
+    }
+
+    /// Deletes discarded rows, a few at a time, when the calls that are there have been answered.
+    func sweepSoon() {
+        guard store?.hasDiscarded == true, !isSweeping else { return }
+        isSweeping = true
+        loop.schedule(after: .milliseconds(5)) { [self] in
+            isSweeping = false
+            guard let store else { return }
+            do throws(StoreError) {
+                if try store.sweepDiscarded(limit: Limits.discardedRowsPerSweep) { sweepSoon() }
+            } catch {
+                if error.code == .fenced { fenced(error) }
+                // They stay discarded; the next commit tries again.
+                WorkerMain.log("discarded rows could not be deleted: \(error)")
+            }
+        }
     }
 
     /// Nothing of the group is stored: its calls fail, and the memory that ran ahead of the disk is dropped.
@@ -39,10 +58,15 @@ extension WorkerHost {
         WorkerMain.log("a commit failed: \(error)")
         let failure = error.callerError(for: actor)
         for held in group.replies { refuse(held.call, failure) }
+        dropActivation(reopening: error.code != .full)
+    }
+
+    /// Drops an instance whose memory is ahead of the disk, and builds it again.
+    func dropActivation(reopening: Bool) {
         generation += 1
         activation = nil
         mailbox.pause()
-        rebuild(reopening: error.code != .full)
+        rebuild(reopening: reopening)
     }
 
     /// Builds the actor again from what is stored; calls that arrive meanwhile wait.

@@ -41,6 +41,7 @@ final class WorkerHost: @unchecked Sendable {
     /// How far each session has come that has called in this life.
     var sessions: [SessionID: SessionProgress] = [:]
     var methods: MethodCheck
+    var isSweeping = false
     private var listener: Listener?
     private var constructing = false
 
@@ -109,6 +110,33 @@ final class WorkerHost: @unchecked Sendable {
         }
     }
 
+    /// Commits what the running turn has changed so far, and the turns that had finished before.
+    func checkpoint() async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            let commit: @Sendable () -> Void = { [self] in
+                continuation.resume(with: Result { try commitRunningTurn() })
+            }
+            if loop.isCurrent { commit() } else { loop.execute(commit) }
+        }
+    }
+
+    private func commitRunningTurn() throws {
+        guard let activation, !constructing else {
+            throw ActorError(.storageFailed, "there is no state to commit: the actor is being built", actor: actor)
+        }
+        let changes: [WriteSet.Change]
+        do {
+            changes = try activation.takeChanges()
+        } catch {
+            throw ActorError(.serialization, "what changed cannot be encoded", actor: actor, cause: "\(error)")
+        }
+        if !changes.isEmpty { gate.hold(WriteSet(actor: actor, changes: changes), reply: nil) }
+        flush()
+        guard self.activation === activation else {
+            throw ActorError(.storageFailed, "the changes could not be stored; nothing was changed", actor: actor)
+        }
+    }
+
     /// Opens the shard and raises its epoch.
     func takeShard() throws(StoreError) {
         let faults = faults
@@ -147,10 +175,12 @@ final class WorkerHost: @unchecked Sendable {
     private func install(_ activation: Activation, _ runtime: ActorRuntime) throws {
         guard let store else { return }
         faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
+        let access = StateAccess(store, runtime.decoder, actor: actor) { [self] error in unreadable(error) }
         if let stored = try store.load(actor) {
-            try activation.restore(stored, runtime.decoder)
+            try activation.restore(stored.fields, access)
         } else {
-            let first = WriteSet(actor: actor, fields: try activation.takeChanges())
+            activation.begin(access)
+            let first = WriteSet(actor: actor, changes: try activation.takeChanges())
             let record = assignment.record
             let stored = StoredActor(
                 type: record.typeDescription,
@@ -158,15 +188,29 @@ final class WorkerHost: @unchecked Sendable {
                 name: record.options.name
             )
             try store.register(actor, as: stored, state: first)
+            activation.committed()
         }
         faults.passes(.workerAfterRestore, incarnation: assignment.incarnation)
         self.activation = activation
+        sweepSoon()
     }
 
     /// Tells the supervisor that the actor cannot live; the supervisor ends this process.
     func refuse(_ cause: DeathCause) {
         WorkerMain.log("\(assignment.record.typeDescription) \(actor) cannot be hosted: \(cause)")
         report(.refused(assignment.record.shard, assignment.incarnation, cause))
+    }
+
+    /// Stored state could not be read in the middle of a turn, which must not go on.
+    private func unreadable(_ error: StoreError) -> Never {
+        switch error.code {
+        case .fenced: fenced(error)
+        case .full, .failed: WorkerMain.fail("stored state cannot be read: \(error)")
+        case .unreadable: break
+        }
+        refuse(.quarantined(message: error.description))
+        // The supervisor ends this process; the turn stays where it is.
+        while true { pause() }
     }
 
     /// The shard belongs to somebody else: nothing that this process knows counts any more.

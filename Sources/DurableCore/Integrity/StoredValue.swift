@@ -1,21 +1,44 @@
-/// The envelope of every value in a shard: format, schema version, length and CRC-32C before the payload.
+/// The envelope of every value in a shard: kind, schema version, length and CRC-32C before the payload.
 ///
 /// | offset | bytes | what |
 /// |---|---|---|
-/// | 0 | 1 | format, 1 |
+/// | 0 | 1 | kind |
 /// | 1 | 4 | schema version, little-endian |
 /// | 5 | 4 | length of the payload |
 /// | 9 | 4 | CRC-32C of bytes 0 to 8, exclusive-or the CRC-32C of the payload |
 /// | 13 | length | payload |
 package enum StoredValue {
-    /// The only format so far.
-    package static let format: UInt8 = 1
-    static let headerBytes = 13
+    /// What the payload is.
+    package enum Kind: UInt8, Sendable, Hashable {
+        /// The value itself.
+        case value = 1
+        /// Where the portions of a large value are.
+        case portions = 2
+        /// The header of a collection whose entries are rows of their own.
+        case collection = 3
+    }
+
+    /// An envelope's content, its checksum compared.
+    package struct Opened: Sendable {
+        /// What the payload is.
+        package var kind: Kind
+        /// The schema version of the code that wrote it.
+        package var schema: UInt32
+        /// The content.
+        package var payload: ArraySlice<UInt8>
+    }
+
+    /// The bytes before the payload.
+    package static let headerBytes = 13
 
     /// Wraps a payload.
-    package static func seal(_ payload: some Collection<UInt8>, schemaVersion: UInt32 = 0) -> [UInt8] {
+    package static func seal(
+        _ payload: some Collection<UInt8>,
+        kind: Kind = .value,
+        schemaVersion: UInt32 = 0
+    ) -> [UInt8] {
         var writer = ByteWriter(reserving: headerBytes + payload.count)
-        writer.write(format)
+        writer.write(kind.rawValue)
         writer.write(schemaVersion)
         writer.write(UInt32(payload.count))
         let head = writer.bytes
@@ -24,11 +47,20 @@ package enum StoredValue {
         return writer.bytes
     }
 
-    /// Unwraps a value, or says what is wrong with it.
+    /// Unwraps a value that must not be of another kind, or says what is wrong with it.
     package static func open(_ value: [UInt8]) throws(MalformedBytes) -> (payload: ArraySlice<UInt8>, schema: UInt32) {
+        let opened = try openAny(value)
+        guard opened.kind == .value else { throw MalformedBytes("a plain value is expected, not \(opened.kind)") }
+        return (opened.payload, opened.schema)
+    }
+
+    /// Unwraps a value of any kind, or says what is wrong with it.
+    package static func openAny(_ value: [UInt8]) throws(MalformedBytes) -> Opened {
         var reader = ByteReader(value)
         let found = try reader.readByte()
-        guard found == format else { throw MalformedBytes("value has format \(found), this build reads \(format)") }
+        guard let kind = Kind(rawValue: found) else {
+            throw MalformedBytes("value is of kind \(found), which this build does not know")
+        }
         let schema = try reader.read(UInt32.self)
         let length = Int(try reader.read(UInt32.self))
         let expected = try reader.read(UInt32.self)
@@ -40,7 +72,7 @@ package enum StoredValue {
         guard actual == expected else {
             throw MalformedBytes("checksum is \(String(actual, radix: 16)), stored is \(String(expected, radix: 16))")
         }
-        return (payload, schema)
+        return Opened(kind: kind, schema: schema, payload: payload)
     }
 
     private static func checksum(head: ArraySlice<UInt8>, payload: some Collection<UInt8>) -> UInt32 {

@@ -10,7 +10,9 @@ struct Inspection {
         var record: ActorRecord
         var isProcessAlive: Bool
         /// Empty before the first life has stored anything.
-        var fields: [String: [UInt8]] = [:]
+        var fields: [String: StoredField] = [:]
+        /// The first entries of its collections.
+        var entries: [String: [StoredEntry]] = [:]
         var completions = 0
         var fence: Fence?
         /// Why the shard could not be read, if it could not.
@@ -18,6 +20,9 @@ struct Inspection {
 
         var title: String { record.options.name ?? record.id.description }
     }
+
+    /// Entries of a collection that are shown.
+    private static let entriesMax = 1_000
 
     private let directory: String
     private var actors: [Actor]
@@ -59,10 +64,11 @@ struct Inspection {
         let directory = layout.shard(record.shard)
         guard Files.exists("\(directory)/data.mdb") else { return actor }
         do {
-            let shard = try ShardReader.read(directory)
+            let shard = try ShardReader.read(directory, entriesMax: entriesMax)
             actor.fence = shard.fence
             if let stored = shard.actors.first(where: { $0.id == record.id }) {
                 actor.fields = stored.fields
+                actor.entries = stored.entries
                 actor.completions = stored.completions
             }
         } catch {
@@ -112,10 +118,31 @@ extension Inspection {
 
     private func state(_ actor: Actor) throws -> CBORValue {
         .map(
-            try actor.fields.map { name, bytes in
-                CBORValue.Entry(.text(name), try CBORDecoder().decode(CBORValue.self, from: bytes))
+            try actor.fields.map { name, field in
+                let value: CBORValue =
+                    switch field.property {
+                    case .value(let bytes): try CBORDecoder().decode(CBORValue.self, from: bytes)
+                    case .collection(let header): try collection(header, actor.entries[name] ?? [])
+                    }
+                return CBORValue.Entry(.text(name), value)
             }
         )
+    }
+
+    /// A collection as the plain one that it stands for, with a note of what is not shown.
+    private func collection(_ header: CollectionHeader, _ entries: [StoredEntry]) throws -> CBORValue {
+        var items = try entries.map { try CBORDecoder().decode(CBORValue.self, from: $0.payload) }
+        let hidden = header.count - items.count
+        guard header.kind == .dictionary else {
+            if hidden > 0 { items.append(.text("… and \(hidden) more")) }
+            return .array(items)
+        }
+        var pairs = items.compactMap { item -> CBORValue.Entry? in
+            guard case .array(let pair) = item, pair.count == 2 else { return nil }
+            return CBORValue.Entry(pair[0], pair[1])
+        }
+        if hidden > 0 { pairs.append(CBORValue.Entry(.text("…"), .text("and \(hidden) more"))) }
+        return .map(pairs)
     }
 
     private func value(_ death: LedgerEntry) -> CBORValue {

@@ -10,13 +10,15 @@ final class Activation {
     let instance: any DurableActor
     private let cells: [(name: String, cell: any AnyCheckpointedCell)]
     private let actor: ActorID
+    private var access: StateAccess?
 
     private init(_ instance: any DurableActor, actor: ActorID) throws(StoreError) {
         self.instance = instance
         self.actor = actor
         cells = Self.findCells(in: instance)
-        for (name, _) in cells where name.utf8.count > 490 {
-            throw StoreError(.failed, "the property name \(name.prefix(40))… is longer than 490 bytes")
+        let longest = ShardLayout.fieldNameBytesMax
+        for (name, _) in cells where name.utf8.count > longest {
+            throw StoreError(.failed, "the property name \(name.prefix(40))… is longer than \(longest) bytes")
         }
     }
 
@@ -51,40 +53,54 @@ final class Activation {
 
     /// Puts the last committed values in place of the constructor's. Properties that were never stored keep theirs;
     /// stored ones that this build does not know stay on disk as they are.
-    func restore(_ stored: [String: [UInt8]], _ decoder: CBORDecoder) throws(StoreError) {
+    func restore(_ stored: [String: StoredField], _ access: StateAccess) throws(StoreError) {
+        self.access = access
         for (name, cell) in cells {
-            guard let bytes = stored[name] else {
-                cell.isDirty = false
-                continue
-            }
             do {
-                try cell.restore(bytes, with: decoder)
+                try cell.restore(stored[name]?.property, access)
             } catch {
-                let found = (try? CBORDiagnostic.json(bytes, pretty: false)) ?? "\(bytes.count) bytes"
+                let found = stored[name].map(Self.describe) ?? "nothing"
                 throw StoreError(
                     .unreadable,
-                    "property \"\(name)\" is stored as \(found.prefix(200)), which is no \(cell.typeDescription): \(error)"
+                    "property \"\(name)\" is stored as \(found), which is no \(cell.typeDescription): \(error)"
                 )
             }
         }
     }
 
+    /// What the constructor made is the first state.
+    func begin(_ access: StateAccess) { self.access = access }
+
     /// What changed since the last time, and counts as stored from here on.
-    func takeChanges() throws -> [WriteSet.Field] {
-        var fields: [WriteSet.Field] = []
-        for (name, cell) in cells where cell.isDirty {
-            fields.append(WriteSet.Field(name: name, value: try cell.encoded()))
-            cell.isDirty = false
+    func takeChanges() throws -> [WriteSet.Change] {
+        guard let access else { return [] }
+        var changes: [WriteSet.Change] = []
+        for (name, cell) in cells { try cell.takeChanges(as: name, access, into: &changes) }
+        return changes
+    }
+
+    /// What was taken is committed.
+    func committed() {
+        for (_, cell) in cells { cell.committed() }
+    }
+
+    private static func describe(_ field: StoredField) -> String {
+        switch field.property {
+        case .value(let bytes):
+            String(((try? CBORDiagnostic.json(bytes, pretty: false)) ?? "\(bytes.count) bytes").prefix(200))
+        case .collection(let header):
+            "a \(header.kind) of \(header.count) entries"
         }
-        return fields
     }
 
     private static func findCells(in instance: any DurableActor) -> [(String, any AnyCheckpointedCell)] {
         var cells: [(String, any AnyCheckpointedCell)] = []
         for child in Mirror(reflecting: instance).children {
             // A wrapper's storage has the property's name with an underscore before it.
-            if let label = child.label, let storage = child.value as? any CheckpointedStorage {
-                cells.append((String(label.dropFirst()), storage.anyCell))
+            if let label = child.label, let storage = child.value as? any CheckpointedStorage,
+                let cell = storage.anyCell
+            {
+                cells.append((String(label.dropFirst()), cell))
             }
         }
         return cells
