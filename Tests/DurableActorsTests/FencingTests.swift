@@ -1,11 +1,7 @@
 import CBOR
 import DurableActors
 import DurableCore
-import DurableProcess
-import DurableSupervisor
-import DurableTransport
 import Glibc
-import Synchronization
 import Testing
 
 /// Old owners and repeated call ids.
@@ -56,16 +52,7 @@ import Testing
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
             #expect(try await counter.add(1) == 1)
             let caller = try RawCaller(runtime, shard: 1)
-            var generator = SystemRandomNumberGenerator()
-            let id = CallID(session: SessionID(random: &generator), sequence: 1)
-            let method = try #require(await caller.method(named: "add"))
-            let frame = CallFrame(
-                actor: counter.id,
-                id: id,
-                firstIncomplete: 1,
-                method: method,
-                arguments: [try CBOREncoder().encode(5)]
-            )
+            let frame = try caller.frame(1, to: counter, "add", 5)
             let first = try await caller.send(frame)
             #expect(first.outcome == .returned(try CBOREncoder().encode(6)))
             #expect(try await caller.send(frame).outcome == first.outcome)
@@ -75,94 +62,70 @@ import Testing
             #expect(try await again.send(frame).outcome == first.outcome)
             #expect(try await counter.read() == 6)
 
-            var reused = frame
-            reused.arguments = [try CBOREncoder().encode(7)]
-            guard case .failed(let bytes) = try await again.send(reused).outcome else {
-                Issue.record("a reused id was accepted")
-                return
+            // The record says which call it was: neither other arguments nor another method get its reply.
+            var (otherArgument, otherMethod) = (frame, frame)
+            otherArgument.arguments = [try CBOREncoder().encode(7)]
+            otherMethod.method = RawCaller.method("append", of: Counter.self)
+            for reused in [otherArgument, otherMethod] {
+                #expect(try await again.send(reused).outcome.error?.code == .callIdReused)
             }
-            #expect(try CBORDecoder().decode(ActorError.self, from: bytes).code == .callIdReused)
             #expect(try await counter.read() == 6)
         }
     }
 
-    @Test func `only distributed methods of the actor's own type can be called`() async throws {
+    @Test func `a call id that comes again while its call runs is refused for another call, and joined for the same`()
+        async throws
+    {
         try await ActorRuntime.withRuntime { runtime in
-            let counter = try await runtime.spawn(Counter.self)
-            #expect(try await counter.read() == 0)
-            let caller = try RawCaller(runtime, shard: 1)
-            var generator = SystemRandomNumberGenerator()
-            let session = SessionID(random: &generator)
-            let own = try #require(await caller.method(named: "add"))
-            let names = ["", "add", "$s4main", own + "x", own.replacing("Counter", with: "Another"), "free", "exit"]
-            for (position, name) in names.enumerated() {
-                let id = CallID(session: session, sequence: UInt64(position + 1))
-                let frame = CallFrame(actor: counter.id, id: id, firstIncomplete: 1, method: name, arguments: [])
-                guard case .failed(let bytes) = try await caller.send(frame).outcome else {
-                    Issue.record("\(name) was accepted")
-                    continue
-                }
-                #expect(try CBORDecoder().decode(ActorError.self, from: bytes).code == .unknownMethod, "\(name)")
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            let pid = try await counter.processID()
+            let (first, second) = (try RawCaller(runtime, shard: 1), try RawCaller(runtime, shard: 1))
+            for caller in [first, second] {
+                #expect(try await caller.send(caller.frame(1, to: counter, "add", 0)).outcome.number == 0)
             }
-            #expect(try await counter.read() == 0)
-        }
-    }
-}
-
-/// A caller that speaks the protocol itself.
-final class RawCaller: Sendable {
-    private let loop: EventLoop
-    private let connection: Connection
-    private let waiting: Waiting
-
-    private final class Waiting: Sendable {
-        let waiters = Mutex<[UInt64: CheckedContinuation<ReplyFrame, any Error>]>([:])
-    }
-
-    init(_ runtime: ActorRuntime, shard: ShardNumber) throws {
-        let loop = try EventLoop(name: "raw")
-        self.loop = loop
-        loop.start()
-        let waiting = Waiting()
-        self.waiting = waiting
-        connection = Connection.connect(
-            path: RuntimeLayout(directory: runtime.directory).shardSocket(shard),
-            on: loop,
-            hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
-            limits: FrameLimits(),
-            handler: ConnectionHandler(
-                opened: { _ in },
-                received: { _, frame, _ in
-                    guard let reply = try? ReplyFrame(decoding: frame.payload) else { return }
-                    waiting.waiters.withLock { $0.removeValue(forKey: reply.sequence) }?.resume(returning: reply)
-                },
-                closed: { _, error in
-                    let open = waiting.waiters.withLock { waiters in
-                        defer { waiters = [:] }
-                        return waiters.values
-                    }
-                    for waiter in open {
-                        waiter.resume(throwing: error ?? TransportError(.closed, "the worker closed the connection"))
-                    }
-                }
-            )
-        )
-    }
-
-    deinit {
-        connection.close()
-        loop.stop()
-    }
-
-    func send(_ frame: CallFrame) async throws -> ReplyFrame {
-        try await withCheckedThrowingContinuation { waiter in
-            waiting.waiters.withLock { $0[frame.id.sequence] = waiter }
-            _ = connection.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
+            let frame = try first.frame(2, to: counter, "add", 5)
+            var reused = frame
+            reused.arguments = [try CBOREncoder().encode(7)]
+            kill(pid, SIGSTOP)
+            try await eventually("the worker is stopped") {
+                Processes.isStopped(pid)
+            } is: {
+                $0
+            }
+            for copy in [frame, reused, frame] { first.post(copy) }
+            second.post(frame)
+            kill(pid, SIGCONT)
+            #expect(try await first.reply(to: 2).outcome.error?.code == .callIdReused)
+            #expect(try await first.reply(to: 2).outcome.number == 5)
+            #expect(try await second.reply(to: 2).outcome.number == 5)
+            #expect(try await counter.add(0) == 5, "the call was run once")
         }
     }
 
-    /// The name under which Swift knows a method of `Counter` that takes an `Int` and returns one.
-    func method(named name: String) async -> String? {
-        _mangledTypeName(Counter.self).map { "$s\($0)\(name.utf8.count)\(name)yS2iYaKFTE" }
+    @Test func `a call below what its caller has acknowledged is refused and not run, also in a later life`()
+        async throws
+    {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            let caller = try RawCaller(runtime, shard: 1)
+            let late = try caller.frame(1, to: counter, "add", 5)
+            #expect(try await caller.send(late).outcome.number == 5)
+            let skipped = try caller.frame(2, to: counter, "add", 100)
+            // The third says that the caller has the outcomes of the first two.
+            let third = try caller.frame(3, to: counter, "add", 1, firstIncomplete: 3)
+            #expect(try await caller.send(third).outcome.number == 6)
+            for stale in [late, skipped] {
+                #expect(try await caller.send(stale).outcome.error?.code == .staleCall)
+            }
+            #expect(try await caller.send(third).outcome.number == 6, "the frontier's own call has its record")
+            kill(try await runtime.process(of: counter), SIGKILL)
+            #expect(try await counter.read() == 6)
+            let again = try RawCaller(runtime, shard: 1)
+            for stale in [late, skipped] {
+                #expect(try await again.send(stale).outcome.error?.code == .staleCall)
+            }
+            #expect(try await again.send(third).outcome.number == 6)
+            #expect(try await counter.read() == 6)
+        }
     }
 }

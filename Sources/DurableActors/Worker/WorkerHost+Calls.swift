@@ -162,7 +162,8 @@ extension WorkerHost {
 
     /// Answers a call that was not run.
     func refuse(_ call: InboundCall, _ error: ActorError) {
-        open[call.frame.id] = nil
+        // The call that has this id and runs may be another one.
+        if open[call.frame.id] === call { open[call.frame.id] = nil }
         call.answer(reply(to: call, .failed(error)))
     }
 
