@@ -49,6 +49,10 @@ extension CallOutcome {
     init(throwing error: any Error) {
         if let error = error as? ActorError {
             self = .failed(error)
+        } else if error is ExecuteDistributedTargetError {
+            // Swift's own, before the method began.
+            let message = "the method cannot be run; caller and worker may be of different versions"
+            self = .failed(ActorError(.unknownMethod, message, cause: "\(error)"))
         } else if let value = error as? any Error & Codable, let name = _mangledTypeName(type(of: value)),
             let bytes = try? CBOREncoder().encode(value)
         {
