@@ -1,5 +1,6 @@
 import DurableActors
 import DurableSupervisor
+import Foundation
 import Glibc
 import Testing
 
@@ -64,6 +65,14 @@ enum Processes {
 
     /// How many descriptors a process has open.
     static func descriptors(of pid: Int32) -> Int { RuntimeDirectory.entries(of: "/proc/\(pid)/fd").count }
+
+    /// Whether a process has a file of this name open.
+    static func hasOpen(_ name: String, _ pid: Int32) -> Bool {
+        RuntimeDirectory.entries(of: "/proc/\(pid)/fd").contains { number in
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(number)")
+            return target?.hasSuffix("/\(name)") == true
+        }
+    }
 
     /// The fields of `/proc/<pid>/stat` behind the name: state, parent, and so on.
     private static func fields(of pid: Int32) -> [Substring]? { fields(at: "/proc/\(pid)/stat") }

@@ -19,13 +19,13 @@ extension WorkerHost {
     /// Answers a call that was made before, and lets a new one in.
     func admit(_ inbound: InboundCall, on connection: Connection) {
         let call = inbound.frame
-        guard store != nil else {
-            // Whether the call was made before cannot be looked up now.
-            parked.append(inbound)
-            return
-        }
         guard call.actor == actor else {
             refuse(inbound, ActorError(.died, "this worker does not host the actor", actor: call.actor))
+            return
+        }
+        guard store != nil, parked.isEmpty else {
+            // Whether the call was made before cannot be looked up now; or others wait that came before it.
+            parked.append(inbound)
             return
         }
         if let first = open[call.id] {

@@ -31,7 +31,7 @@ final class WorkerHost: @unchecked Sendable {
     var activation: Activation?
     /// The epoch that this process claimed last.
     var epoch: Epoch = 0
-    /// Calls that arrived while the shard was being opened again.
+    /// Calls that arrived while the shard was being opened again, and until those have gone on, all that came after.
     var parked: [InboundCall] = []
     /// Grows when the activation is dropped: a turn of an earlier one commits nothing.
     var generation = 0
