@@ -24,6 +24,10 @@ if arguments[1] == "storm" {
     try await storm(kills: Int(arguments[2]) ?? 0)
     exit(0)
 }
+if arguments[1] == "hoard" {
+    try await hoard(in: arguments[2])
+    exit(0)
+}
 var configuration = RuntimeConfiguration()
 if arguments.count > 4, let milliseconds = Int(arguments[4]) { configuration.gracePeriod = .milliseconds(milliseconds) }
 let runtime = try await ActorRuntime.start(directory: arguments[1], configuration: configuration)

@@ -9,11 +9,18 @@ final class TestProcess {
     private let process = Process()
     private let input = Pipe()
 
-    init(_ arguments: [String]) throws {
+    /// - Parameter group: The `cgroup.procs` file of the control group that the process and its children belong to.
+    init(_ arguments: [String], group: String? = nil) throws {
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let products = URL(fileURLWithPath: executable).deletingLastPathComponent()
-        process.executableURL = products.appendingPathComponent("ActorTestDriver")
-        process.arguments = arguments
+        let program = products.appendingPathComponent("ActorTestDriver")
+        if let group {
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", "echo $$ > \"$0\" && exec \"$@\"", group, program.path] + arguments
+        } else {
+            process.executableURL = program
+            process.arguments = arguments
+        }
         let output = Pipe()
         process.standardInput = input
         process.standardOutput = output
