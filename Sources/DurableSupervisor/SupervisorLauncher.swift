@@ -1,13 +1,13 @@
 package import DurableCore
-package import DurableProcess
+internal import DurableProcess
 internal import Glibc
 
 /// Starts a supervisor for a directory from a driver. Blocking; called on a thread made for it.
 package enum SupervisorLauncher {
     /// How an attempt ended.
     package enum OnLaunch: Sendable {
-        /// This one serves the directory; the driver reaps it.
-        case started(ProcessHandle)
+        /// This one serves the directory; it is reaped when it ends.
+        case started
         /// Another one does.
         case alreadyRunning
     }
@@ -53,7 +53,8 @@ package enum SupervisorLauncher {
             try ControlPipe.send(configuration, to: control)
             switch try ControlPipe.receive(StartOutcome.self, from: control) {
             case .ready:
-                return .started(handle)
+                SupervisorReaper.reapWhenEnded(handle)
+                return .started
             case .alreadyRunning:
                 reap(handle)
                 return .alreadyRunning

@@ -1,5 +1,4 @@
 internal import DurableCore
-internal import DurableProcess
 internal import DurableSupervisor
 internal import DurableTransport
 internal import Synchronization
@@ -7,8 +6,6 @@ internal import Synchronization
 /// Sees to it that a driver's directory has a supervisor: starts the first one, and the next when one is lost.
 final class SupervisorKeeper: Sendable {
     private struct State {
-        var supervisor: ProcessHandle?
-        var watch: LoopWatch?
         var first: CheckedContinuation<Void, any Error>?
         var attempts = 0
         var lastFailure: ActorError?
@@ -90,8 +87,8 @@ final class SupervisorKeeper: Sendable {
                     try SupervisorLauncher.launch(configuration)
                 }
                 switch outcome {
-                case .started(let handle):
-                    watch(handle)
+                case .started:
+                    state.withLock { $0.attempts += 1 }
                     connect(link)
                 case .alreadyRunning:
                     // It holds the lock and may not listen yet, or is about to end: look again in a moment.
@@ -107,27 +104,6 @@ final class SupervisorKeeper: Sendable {
                 }
                 loop.schedule(after: .milliseconds(5)) { [self] in retry(link) }
             }
-        }
-    }
-
-    /// The supervisor is this process's child: its status is to be read when it ends.
-    private func watch(_ handle: ProcessHandle) {
-        // Without a watch, the status is read when the next one is started.
-        let watch = try? loop.watch(handle.descriptor) { [self] in
-            guard handle.reap() != nil else { return }
-            state.withLock { state in
-                if state.supervisor === handle {
-                    state.watch?.cancel()
-                    state.supervisor = nil
-                }
-            }
-        }
-        state.withLock { state in
-            state.attempts += 1
-            _ = state.supervisor?.reap()
-            state.watch?.cancel()
-            state.supervisor = handle
-            state.watch = watch
         }
     }
 
