@@ -164,6 +164,21 @@ extension TransportTests {
             }
         }
 
+        /// The hook runs before timers do. What commits there would else wait for the next event, which may never come.
+        @Test func `the hook sees what a timer did before the loop sleeps`() async throws {
+            try await withLoops(1) { loops in
+                let (fired, seen) = (Counter(), Counter())
+                loops[0].setBatchEnd { seen.set(fired.value) }
+                for number in 1...20 {
+                    loops[0].schedule(after: .milliseconds(1)) { fired.add() }
+                    // Nothing else happens on the loop: only a round that it owes calls the hook once more.
+                    try await eventually("the hook after timer \(number)", seen: { "\(seen.value)" }) {
+                        seen.value == number
+                    }
+                }
+            }
+        }
+
         @Test func `the hook runs at least once for each bounded batch of work`() async throws {
             let loop = try EventLoop(name: "bounded")
             loop.setJobsPerBatchMax(10)
