@@ -14,6 +14,7 @@ let package = Package(
     products: [
         .library(name: "DurableActors", targets: ["DurableActors"]),
         .library(name: "DurableChaos", targets: ["DurableChaos"]),
+        .library(name: "DurableTesting", targets: ["DurableTesting"]),
         .executable(name: "durable", targets: ["durable"]),
     ],
     dependencies: [
@@ -65,6 +66,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "Examples", dependencies: ["DurableActors"], swiftSettings: settings),
+
+        // L5: for users' tests, and in no program: the only one that imports Testing.
+        .target(
+            name: "DurableTesting",
+            dependencies: ["DurableActors", "DurableCore", "DurableProcess", "DurableSupervisor"],
+            swiftSettings: settings
+        ),
 
         // Programs that tests run as processes of their own.
         .executableTarget(
@@ -123,6 +131,11 @@ let package = Package(
                 "DurableActors", "ActorTestDriver", "DurableCore", "DurableStore", "DurableSupervisor",
                 "DurableTransport", "DurableProcess", "DurableLMDB", "CBOR", "DurableChaos",
             ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "DurableTestingTests",
+            dependencies: ["DurableTesting", "DurableProcess"],
             swiftSettings: settings
         ),
 

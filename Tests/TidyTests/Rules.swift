@@ -48,6 +48,7 @@ struct Rule: Sendable, CustomStringConvertible {
 
     private static let ours = Set(layersBelow.keys).union(["CLMDB", "CDurable"])
     private static let impure: Set = ["Glibc", "Foundation", "FoundationEssentials", "Dispatch", "Synchronization"]
+    private static let testing: Set = ["Testing", "XCTest"]
 
     static let layers = Rule("imports point down the layers only") { file in
         guard let target = file.target else { return [] }
@@ -55,6 +56,9 @@ struct Rule: Sendable, CustomStringConvertible {
         return file.imports.compactMap { found in
             if target == "DurableCore", impure.contains(found.module) {
                 return (found.number, "DurableCore is pure and must not import \(found.module)")
+            }
+            if target != "DurableTesting", testing.contains(found.module) {
+                return (found.number, "only DurableTesting may import \(found.module)")
             }
             guard ours.contains(found.module), !allowed.contains(found.module) else { return nil }
             return (found.number, "\(target) must not import \(found.module)")

@@ -37,7 +37,10 @@ struct RuleTests {
         ("DurableActors", "CDurable", false), ("DurableActors", "DurableSupervisor", true),
         ("DurableChaos", "DurableActors", true), ("DurableChaos", "DurableStore", false),
         ("Examples", "DurableCore", false), ("Examples", "DurableActors", true), ("durable", "DurableChaos", true),
-        ("durable", "CLMDB", false), ("NewTarget", "Glibc", false),
+        ("durable", "CLMDB", false), ("durable", "Testing", false), ("durable", "DurableTesting", false),
+        ("DurableTesting", "Testing", true), ("DurableTesting", "DurableActors", true),
+        ("DurableTesting", "CDurable", false), ("DurableActors", "Testing", false), ("CBOR", "Testing", false),
+        ("NewTarget", "Glibc", false),
     ])
     func importsAreCheckedAgainstTheLayers(target: String, module: String, isAllowed: Bool) {
         for form in ["internal import \(module)", "@_exported public import struct \(module).Thing"] {

@@ -1,0 +1,6 @@
+internal import DurableCore
+
+extension ActorRuntime {
+    /// Ends an actor that is known by its identity only, for good.
+    package func kill(_ actor: ActorID) async throws { _ = try await ask(.kill(actor, noRestart: true)) }
+}
