@@ -60,8 +60,8 @@ let package = Package(
         .executableTarget(
             name: "durable",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableStore", "DurableSupervisor", "CBOR",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DurableActors", "DurableChaos", "DurableCore", "DurableProcess", "DurableStore", "DurableSupervisor",
+                "CBOR", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
@@ -101,7 +101,13 @@ let package = Package(
         ),
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
-        .testTarget(name: "DurableCLITests", dependencies: ["durable", "DurableChaos"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableCLITests",
+            dependencies: [
+                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableSupervisor", "CBOR",
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
         .testTarget(
             name: "DurableStoreTests",

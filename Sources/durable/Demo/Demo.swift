@@ -58,25 +58,46 @@ struct Demo: AsyncParsableCommand {
                 seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)),
                 isTemporary: directory == nil
             )
-            let runtime = try await ActorRuntime.start(directory: directory)
-            await interruption.adopt(runtime)
+            let (runtime, departure) = try await start(interruption)
             let report: DemoReport
             do {
                 report = try await DemoRun(settings, text, runtime, showsProgress: !json).run()
             } catch {
                 await interruption.waitIfRaised()
-                await runtime.shutdown()
+                _ = await leave(departure)
                 throw error
             }
-            await runtime.shutdown()
+            let isLeft = await leave(departure)
             await interruption.waitIfRaised()
-            print(json ? try report.json : report.text, terminator: json ? "\n" : "")
-            guard report.isClean else { throw ExitCode.failure }
+            try StandardOutput.write(json ? try report.json + "\n" : report.text)
+            guard report.isClean, isLeft else { throw ExitCode.failure }
         } catch let code as ExitCode {
             throw code
         } catch {
             throw Failure(error).report()
         }
+    }
+
+    private func start(_ interruption: Interruption) async throws -> (ActorRuntime, Departure) {
+        interruption.starting()
+        do {
+            let runtime = try await ActorRuntime.start(directory: directory)
+            let departure = Departure(runtime, isTemporary: directory == nil)
+            await interruption.adopt(departure)
+            return (runtime, departure)
+        } catch {
+            interruption.startFailed()
+            throw error
+        }
+    }
+
+    /// Ends the runtime and names what did not end by itself. Returns false when something still runs.
+    private func leave(_ departure: Departure) async -> Bool {
+        let outcome = await departure.leave()
+        guard outcome != .clean, outcome != .shared else { return true }
+        StandardError.write("durable: \(departure.text(outcome))\n")
+        if case .killed = outcome { return true }
+        return false
     }
 
     private func check(_ option: String, _ value: Int, _ allowed: ClosedRange<Int>) throws {

@@ -1,6 +1,5 @@
 internal import DurableActors
 internal import DurableChaos
-internal import Glibc
 
 /// One run of the demonstration on a runtime that was started for it.
 struct DemoRun: Sendable {
@@ -81,7 +80,7 @@ struct DemoRun: Sendable {
             var options = ActorOptions.resilient
             options.durability = settings.durability
             options.name = "ledger-\(number)"
-            options.namespace = "demo-\(getpid())"
+            options.namespace = Departure.namespace
             ledgers.append(try await runtime.spawn(Ledger.self, options: options))
         }
         // The run begins when all of them live.

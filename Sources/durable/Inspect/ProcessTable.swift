@@ -4,16 +4,19 @@ internal import Glibc
 /// Which processes live.
 enum ProcessTable {
     /// Whether this very process lives, and no other one under its number.
-    static func isAlive(_ worker: WorkerIdentity) -> Bool {
-        guard let bytes = try? Files.contents("/proc/\(worker.pid)/stat") else {
+    static func isAlive(_ worker: WorkerIdentity) -> Bool { startTime(of: worker.pid) == worker.startTime }
+
+    /// When the process with this number started, in clock ticks since boot; `nil` when it has ended.
+    static func startTime(of pid: Int32) -> UInt64? {
+        guard let bytes = try? Files.contents("/proc/\(pid)/stat") else {
             // No such file: no such process.
-            return false
+            return nil
         }
         // The second field is the command's name in parentheses, which may hold anything; the state comes after it.
-        guard let parenthesis = bytes.lastIndex(of: UInt8(ascii: ")")) else { return false }
+        guard let parenthesis = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(parenthesis + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")] else { return false }
-        return UInt64(String(decoding: fields[19], as: UTF8.self)) == worker.startTime
+        guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")], fields[0] != [UInt8(ascii: "X")] else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
     }
 }
 

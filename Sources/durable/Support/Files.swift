@@ -17,6 +17,22 @@ enum StandardError {
     }
 }
 
+/// What the tool was asked for.
+enum StandardOutput {
+    /// Writes a text, all of it.
+    static func write(_ text: String) throws(Failure) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                throw Failure("cannot write to standard output: \(String(cString: strerror(errno)))")
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
 /// Whole files.
 enum Files {
     /// The bytes of a file, or of standard input for `-`.
@@ -44,6 +60,14 @@ enum Files {
 
     /// Whether something has this path.
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Where a symbolic link leads; `nil` when it cannot be read.
+    static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 16)
+        let count = readlink(path, &buffer, buffer.count)
+        guard count >= 0 else { return nil }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 
     private static func unreadable(_ path: String) -> Failure {
         let name = path == "-" ? "standard input" : path

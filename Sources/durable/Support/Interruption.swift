@@ -1,5 +1,3 @@
-internal import ArgumentParser
-internal import DurableActors
 internal import Glibc
 internal import Synchronization
 
@@ -7,10 +5,23 @@ internal import Synchronization
 ///
 /// A signal handler may do next to nothing; it writes a byte into a pipe, on whose other end a thread waits.
 final class Interruption: Sendable {
-    private struct State {
-        var runtime: ActorRuntime?
-        var isRaised = false
+    private enum Stage {
+        /// Nothing was started. Becomes `starting`.
+        case idle
+        /// A runtime is on its way. Becomes `running`, or `idle` when it cannot be had.
+        case starting
+        /// There is a runtime to leave. Stays.
+        case running(Departure)
     }
+
+    private struct State {
+        var stage = Stage.idle
+        var signal: Int32?
+        var isEnding = false
+    }
+
+    /// How long an orderly end may take before everything is killed.
+    private static let patience: Duration = .seconds(10)
 
     private static let pipe: (read: Int32, write: Int32) = {
         var ends: [Int32] = [-1, -1]
@@ -21,16 +32,19 @@ final class Interruption: Sendable {
 
     private let state = Mutex(State())
 
-    /// Listens to SIGINT, SIGTERM and SIGHUP from now on, for the rest of the process's life. To be made once.
+    /// Listens from now on, for the rest of the process's life: to SIGINT and SIGTERM, to SIGHUP unless it is ignored
+    /// as under `nohup`, and to SIGPIPE, which means that nobody reads any more. To be made once.
     init() {
         guard Self.pipe.read >= 0 else { return }
-        for number in [SIGINT, SIGTERM, SIGHUP] {
-            _ = signal(number) { _ in
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] {
+            let former = signal(number) { number in
                 let saved = errno
-                var byte: UInt8 = 1
+                var byte = UInt8(truncatingIfNeeded: number)
                 _ = write(Interruption.pipe.write, &byte, 1)
                 errno = saved
             }
+            let isIgnored = unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+            if number == SIGHUP, isIgnored { _ = signal(number, SIG_IGN) }
         }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
@@ -40,52 +54,85 @@ final class Interruption: Sendable {
             { context in
                 guard let context else { return nil }
                 Unmanaged<Interruption>.fromOpaque(context).takeRetainedValue().listen()
-                return nil
             },
             context
         )
         if error == 0 { pthread_detach(thread) }
     }
 
-    /// Whether a signal has come.
-    var isRaised: Bool { state.withLock { $0.isRaised } }
+    /// A runtime is going to be started. From here on a signal does not end the process at once.
+    func starting() { state.withLock { $0.stage = .starting } }
 
-    /// This runtime is to be shut down when a signal comes.
-    func adopt(_ runtime: ActorRuntime) async {
-        let isRaised = state.withLock { state in
-            state.runtime = runtime
-            return state.isRaised
+    /// None could be started.
+    func startFailed() {
+        let signal = state.withLock { state in
+            state.stage = .idle
+            return state.signal
         }
-        if isRaised { await Self.leave(runtime) }
+        if let signal { end(signal, "nothing is left running") }
+    }
+
+    /// This is what to do when a signal comes. Does not return when one has come already.
+    func adopt(_ departure: Departure) async {
+        let signal = state.withLock { state in
+            state.stage = .running(departure)
+            return state.signal
+        }
+        if let signal { end(signal, departure.text(await departure.leave())) }
     }
 
     /// After an error: if it came from the interruption, waits until that has ended the process.
     func waitIfRaised() async {
-        guard isRaised else { return }
+        guard state.withLock({ $0.signal != nil }) else { return }
         while true { try? await Task.sleep(for: .seconds(3600)) }
     }
 
-    private func listen() {
-        waitForSignal()
-        let runtime = state.withLock { state in
-            state.isRaised = true
-            return state.runtime
+    private func listen() -> Never {
+        var signal = next(within: nil)
+        while signal == nil { signal = next(within: nil) }
+        let number = signal ?? SIGTERM
+        let stage = state.withLock { state in
+            state.signal = number
+            return state.stage
         }
-        // The process ends with the task. Without a runtime yet, `adopt` does the same when there is one.
-        if let runtime { Task { await Self.leave(runtime) } }
-        waitForSignal()
-        // Whoever asks twice does not want to wait; the supervisor sees by itself that this process is gone.
-        _exit(130)
+        switch stage {
+        case .idle: end(number, "nothing was started")
+        case .starting: break  // `adopt` goes on when there is a runtime.
+        case .running(let departure):
+            // The process ends with the task.
+            Task { end(number, departure.text(await departure.leave())) }
+        }
+        // Whoever asks twice does not want to wait. Nor has an end that is stuck to be waited for.
+        _ = next(within: Self.patience)
+        if case .running(let departure) = state.withLock({ $0.stage }) {
+            end(number, departure.text(departure.force()))
+        }
+        end(number, "the runtime was still being started; its supervisor ends by itself")
     }
 
-    private func waitForSignal() {
-        var byte: UInt8 = 0
-        while read(Self.pipe.read, &byte, 1) < 0, errno == EINTR {}
+    /// Waits for the next signal; `nil` when none has come in time. Only the first SIGPIPE is news.
+    private func next(within patience: Duration?) -> Int32? {
+        let deadline = patience.map { ContinuousClock.now + $0 }
+        while true {
+            let left = deadline.map { max(.zero, $0 - .now) / .milliseconds(1) }
+            var entry = pollfd(fd: Self.pipe.read, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&entry, 1, left.map { Int32($0.rounded(.up)) } ?? -1)
+            if ready < 0, errno == EINTR { continue }
+            var byte: UInt8 = 0
+            guard ready > 0, read(Self.pipe.read, &byte, 1) == 1 else { return nil }
+            if patience == nil || Int32(byte) != SIGPIPE { return Int32(byte) }
+        }
     }
 
-    private static func leave(_ runtime: ActorRuntime) async {
-        await runtime.shutdown()
-        StandardError.write("\ndurable: interrupted; nothing is left running\n")
-        exit(130)
+    /// Says how it ended and ends the process, with the code that a shell expects. Only the first caller does so.
+    private func end(_ signal: Int32, _ text: String) -> Never {
+        let isFirst = state.withLock { state in
+            defer { state.isEnding = true }
+            return !state.isEnding
+        }
+        guard isFirst else { while true { sleep(3600) } }
+        // The line that shows the progress has no end yet.
+        StandardError.write("\(StandardError.isTerminal ? "\n" : "")durable: interrupted; \(text)\n")
+        _exit(128 + signal)
     }
 }
