@@ -31,7 +31,9 @@ struct Inspect: ParsableCommand {
             var inspection = try Inspection(directory, deaths: deaths)
             if let actor { try inspection.select(actor) }
             let text = json ? try JSON.text(inspection.value) + "\n" : try inspection.text(full: actor != nil)
-            print(text, terminator: "")
+            try StandardOutput.write(text)
+            // What could be read was shown; whoever relies on the exit code must not take it for everything.
+            if let problem = inspection.problem { throw Failure(problem) }
         } catch {
             throw Failure(error).report()
         }

@@ -43,6 +43,15 @@ struct Inspection {
         self.deaths = try registry.ledger(newest: deaths)
     }
 
+    /// What could not be read, if anything.
+    var problem: String? {
+        let unreadable = actors.compactMap { actor in
+            actor.problem.map { "\(actor.title) cannot be read: \($0)" }
+        }
+        guard let first = unreadable.first else { return nil }
+        return unreadable.count == 1 ? first : "\(unreadable.count) actors cannot be read; the first: \(first)"
+    }
+
     /// Keeps one actor only: the one with this identity or name.
     mutating func select(_ wanted: String) throws(Failure) {
         let found = actors.filter {

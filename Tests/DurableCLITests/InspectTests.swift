@@ -1,0 +1,234 @@
+import DurableActors
+import Foundation
+import Glibc
+import Testing
+
+/// A look into directories that real actors have filled, or fill.
+@Suite("The command durable inspect", .timeLimit(.minutes(2)))
+struct InspectTests {
+    private func inspect(_ directory: String, _ arguments: [String] = []) async throws -> [String: Any] {
+        let ending = try await Tool.run(["inspect", directory, "--json"] + arguments)
+        #expect(ending.code == 0, "status \(ending.status): \(ending.error)")
+        #expect(ending.error == "")
+        #expect(ending.output.split(separator: "\n").count == 1, "one line")
+        let value = try JSONSerialization.jsonObject(with: Data(ending.output.utf8))
+        return try #require(value as? [String: Any])
+    }
+
+    private func actors(_ value: [String: Any]) throws -> [[String: Any]] {
+        try #require(value["actors"] as? [[String: Any]])
+    }
+
+    /// A directory whose only actor, `notes`, is detached, has two lines, has died once, and does not run any more.
+    private func filled(_ scratch: ScratchDirectory) async throws -> String {
+        let directory = scratch.file("data")
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            let options = ActorOptions.resilient.detached(name: "notes")
+            let notes = try await runtime.spawn(Notebook.self, options: options)
+            _ = try await notes.write("first")
+            try await dies(notes)
+            _ = try await notes.write("second \"line\"\u{1}\n")
+            try await runtime.kill(notes, noRestart: false)
+            _ = try await notes.processID()
+        }
+        try await killEverything(in: directory)
+        return directory
+    }
+
+    /// Has an actor die, and waits for its next life.
+    private func dies(_ notes: Notebook) async throws {
+        let pid = try await notes.processID()
+        kill(pid, SIGKILL)
+        try await eventually("the next life") {
+            try await notes.processID()
+        } is: {
+            $0 != pid
+        }
+    }
+
+    @Test("a running runtime is shown as it is: processes, lives, restarts, causes, state")
+    func showsRunningRuntime() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("data")
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            let options = ActorOptions.resilient.detached(name: "notes", namespace: "tests")
+            let notes = try await runtime.spawn(Notebook.self, options: options)
+            let other = try await runtime.spawn(Notebook.self)
+            _ = try await notes.write("first")
+            try await dies(notes)
+            _ = try await notes.write("zwölf \"Zeilen\"\n\u{1}")
+            _ = try await other.processID()
+            // The registry is stored a moment after a recovery.
+            try await eventually("a ledger entry") {
+                try await inspect(directory)["deaths"] as? [[String: Any]]
+            } is: {
+                $0?.isEmpty == false
+            }
+            let value = try await inspect(directory)
+            #expect(value["directory"] as? String == directory)
+            let found = try actors(value)
+            #expect(found.count == 2)
+
+            let first = try #require(found.first { $0["name"] as? String == "notes" })
+            #expect(first["id"] as? String == "\(notes.id)")
+            #expect(first["namespace"] as? String == "tests")
+            #expect(first["type"] as? String == "Notebook")
+            #expect(first["status"] as? String == "running")
+            #expect(first["detached"] as? Bool == true)
+            #expect(first["incarnation"] as? Int == 2)
+            #expect(first["restarts"] as? Int == 1)
+            #expect(first["pid"] as? Int32 == (try await notes.processID()))
+            #expect(first["problem"] is NSNull && first["ended"] is NSNull)
+            let state = try #require(first["state"] as? [String: Any])
+            #expect(state["count"] as? Int == 2)
+            #expect(state["lines"] as? [String] == ["first", "zwölf \"Zeilen\"\n\u{1}"])
+            #expect(state["ratio"] as? String == "Infinity")
+            #expect((state["places"] as? [String: String])?["1"] == "first")
+
+            let second = try #require(found.first { $0["name"] is NSNull })
+            #expect(second["id"] as? String == "\(other.id)")
+            #expect(second["detached"] as? Bool == false)
+            #expect(second["restarts"] as? Int == 0)
+
+            let death = try #require((value["deaths"] as? [[String: Any]])?.first)
+            #expect(death["actor"] as? String == "\(notes.id)")
+            #expect(death["cause"] as? String == "its process was ended by signal 9 (SIGKILL)")
+            #expect(death["incarnation"] as? Int == 1)
+            #expect(death["restarted"] as? Bool == true)
+            #expect(try await notes.write("the look has disturbed nobody") == 3)
+        }
+        let left = try actors(try await inspect(directory)).map { $0["status"] as? String }
+        #expect(left == ["running"], "what its driver owned has gone with it, what was detached has not")
+        try await killEverything(in: directory)
+        #expect(try actors(try await inspect(directory)).map { $0["status"] as? String } == ["not running"])
+    }
+
+    @Test("without a runtime the tables show the last state, and the files stay as they are")
+    func showsStoredState() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = try await filled(scratch)
+        let before = try Snapshot(directory, locks: false)
+        let table = try await Tool.run(["inspect", directory + "/"])
+        #expect(table.code == 0 && table.error == "")
+        let lines = table.output.split(separator: "\n")
+        #expect(lines.first?.hasPrefix("ACTOR  TYPE      STATUS       PID  LIFE  RESTARTS") == true)
+        #expect(lines.dropFirst().first?.hasPrefix("notes  Notebook  not running  -    3     2 ") == true)
+        #expect(table.output.contains("\"lines\":[\"first\",\"second \\\"line\\\"\\u0001\\n\"]"))
+        #expect(table.output.contains("newest deaths\nWHEN (UTC)"))
+        #expect(table.output.contains("it was killed by a call to kill"))
+        #expect(table.output.contains("restarted  its process was ended by signal 9 (SIGKILL)"))
+
+        let whole = try await Tool.run(["inspect", directory, "--actor", "notes", "--deaths", "0"])
+        #expect(whole.output.contains("\n  \"count\": 2,\n") && !whole.output.contains("newest deaths"))
+        #expect(whole.output == (try await Tool.run(["inspect", directory, "--actor", "notes", "--deaths=0"])).output)
+
+        #expect(try actors(try await inspect(directory, ["--actor", "notes"])).count == 1)
+        #expect((try await inspect(directory, ["--deaths", "1"])["deaths"] as? [Any])?.count == 1)
+        #expect(try before.differences(Snapshot(directory, locks: false)) == [])
+        #expect(before.files.count > 4)
+    }
+
+    @Test("each look at an actor that works sees one of its committed states")
+    func seesCommittedStates() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("data")
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            let notes = try await runtime.spawn(Notebook.self)
+            let work = Task {
+                var written = 0
+                // A call that is cancelled while it is under way throws; what it did counts all the same.
+                do {
+                    while !Task.isCancelled { written = try await notes.write("line") }
+                } catch is CancellationError {}
+                return written + 1
+            }
+            var last = 0
+            for _ in 0..<10 {
+                let state = try #require(try actors(try await inspect(directory)).first?["state"] as? [String: Any])
+                guard let count = state["count"] as? Int else { continue }
+                #expect((state["lines"] as? [Any])?.count == count)
+                #expect((state["places"] as? [String: Any])?.count == count)
+                #expect(count >= last)
+                last = count
+            }
+            work.cancel()
+            let written = try await work.value
+            #expect(last > 0 && last <= written, "\(last) of \(written)")
+        }
+    }
+
+    @Test("a directory on a disk that cannot be written is shown as well")
+    func readsReadOnlyDisk() async throws {
+        let disk = try SmallDisk(kibibytes: 8192)
+        let scratch = try ScratchDirectory()
+        let directory = try await filled(scratch)
+        // The sockets stay behind.
+        let files = try FileManager.default.subpathsOfDirectory(atPath: directory).filter { $0.hasSuffix("data.mdb") }
+        for name in files {
+            let target = URL(fileURLWithPath: "\(disk.path)/data/\(name)")
+            try FileManager.default.createDirectory(
+                at: target.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try FileManager.default.copyItem(at: URL(fileURLWithPath: "\(directory)/\(name)"), to: target)
+        }
+        try disk.makeReadOnly()
+        #expect(try actors(try await inspect("\(disk.path)/data")).first?["restarts"] as? Int == 2)
+    }
+
+    @Test("an actor that is not there, and a name that several have, are told in one line")
+    func choosesActor() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("data")
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            for namespace in ["one", "two"] {
+                _ = try await runtime.spawn(
+                    Notebook.self,
+                    options: .default.detached(name: "notes", namespace: namespace)
+                )
+            }
+        }
+        try await killEverything(in: directory)
+        try await Tool.run(["inspect", directory, "--actor", "nobody"]).expectOneLine([
+            directory, "no actor \"nobody\"",
+        ])
+        let several = try await Tool.run(["inspect", directory, "--actor", "notes"])
+        several.expectOneLine(["several actors", "namespace one", "namespace two"])
+        let ids = try actors(try await inspect(directory)).compactMap { $0["id"] as? String }
+        #expect(try actors(try await inspect(directory, ["--actor", ids[1]])).map { $0["id"] as? String } == [ids[1]])
+    }
+
+    @Test(
+        "a reader that goes away ends the tool by SIGPIPE, or with one line where that is ignored; never by a trap",
+        arguments: [[], ["--json"]]
+    )
+    func survivesClosedPipe(arguments: [String]) async throws {
+        let scratch = try ScratchDirectory()
+        let directory = try await filled(scratch)
+        // The reader has gone before the tool writes: the tool starts when the end of the pipe is closed.
+        let script = "{ read _ < \"$0\"; exec \"$@\"; } | { exec 0<&-; : > \"$0\"; }; exit ${PIPESTATUS[0]}"
+        for (ignoring, code) in [([], 128 + SIGPIPE), (["env", "--ignore-signal=PIPE"], 1)] as [([String], Int32)] {
+            let gate = scratch.file("gate")
+            try #require(mkfifo(gate, 0o600) == 0)
+            defer { unlink(gate) }
+            let tool = try Tool(
+                ["inspect", directory] + arguments,
+                prefix: ["bash", "-c", script, gate] + ignoring
+            )
+            let ending = try await tool.wait()
+            #expect(ending.code == code, "\(ending.error)")
+            #expect(ending.errorLines == (code == 1 ? ["durable: cannot write to standard output: Broken pipe"] : []))
+            try await tool.expectNothingLeft()
+        }
+    }
+
+    @Test(
+        "wrong usage says what is right",
+        arguments: [["inspect"], ["inspect", "x", "--deaths=-1"], ["inspect", "x", "y"]]
+    )
+    func refusesUsage(arguments: [String]) async throws {
+        let ending = try await Tool.run(arguments)
+        #expect(ending.code == 64)
+        #expect(ending.error.hasPrefix("Error: ") && ending.error.contains("Usage: durable inspect"))
+    }
+}
