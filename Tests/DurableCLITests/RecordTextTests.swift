@@ -1,3 +1,4 @@
+import DurableCore
 import Testing
 
 @testable import durable
@@ -61,6 +62,54 @@ struct ComparisonTests {
         let changed = Comparison(expected: [one], actual: [other])
         #expect((changed.lost, changed.doubled) == (0, 0))
         #expect(changed.differences.count == 1)
+    }
+
+    @Test("each field that differs is printed and fails the run, in the table and in JSON")
+    func reportsDifferences() throws {
+        let text = try RecordText(Array("a 1\nb 2\nc 3".utf8), ledgers: 1)
+        let expected = text.expected(ledgers: 1, passes: 2)
+        func report(_ actual: Totals, acknowledged: Int) -> DemoReport {
+            DemoReport(
+                settings: DemoRun.Settings(
+                    actors: 1,
+                    callers: 1,
+                    kills: 0,
+                    durability: .disk,
+                    seed: 5,
+                    isTemporary: false
+                ),
+                directory: "/nowhere",
+                records: 3,
+                passes: 2,
+                acknowledged: acknowledged,
+                elapsed: .seconds(1),
+                restarts: 0,
+                tally: Tally.Snapshot(),
+                comparison: Comparison(expected: expected, actual: [actual])
+            )
+        }
+        let clean = report(expected[0], acknowledged: 6)
+        #expect(clean.isClean && !clean.text.contains("DIFFERS"))
+
+        var actual = expected[0]
+        actual.records -= 1
+        actual.sum += 1
+        actual.letters["B"] = nil
+        let wrong = report(actual, acknowledged: 6)
+        #expect(!wrong.isClean)
+        #expect(wrong.text.contains("  lost                     1\n"))
+        #expect(wrong.text.contains("  differences              3\n"))
+        let lines = [
+            "ledger-1: records is 5, expected 6", "ledger-1: sum is 13, expected 12",
+            "ledger-1: letters[B] is 0, expected 2",
+        ]
+        #expect(wrong.text.hasSuffix(lines.map { "  DIFFERS: \($0)\n" }.joined()))
+        #expect(wrong.differences == lines)
+        #expect(try wrong.json.contains("\"ledger-1: letters[B] is 0, expected 2\""))
+
+        let short = report(expected[0], acknowledged: 5)
+        #expect(!short.isClean)
+        #expect(short.text.hasSuffix("  DIFFERS: calls acknowledged is 5, expected 6\n"))
     }
 
     @Test("percentiles are the nearest rank")
