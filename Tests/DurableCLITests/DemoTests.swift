@@ -107,12 +107,16 @@ struct DemoTests {
         try await Tool.run(["demo", "--input", input, "--directory", foreign]).expectOneLine([foreign, "belongs to"])
     }
 
-    @Test("a disk without room is refused")
+    @Test("a disk without room is refused, and nothing is left on it")
     func needsRoom() async throws {
         let disk = try SmallDisk(kibibytes: 512)
         let directory = "\(disk.path)/data"
         let given = try await Tool.run(["demo", "--input", "-", "--directory", directory], input: "a 1\n")
         given.expectOneLine([directory, "KiB left", "1 MiB"])
+        let temporary = try await Tool.run(["demo", "--input", "-"], input: "a 1\n", temporary: disk.path)
+        temporary.expectOneLine([disk.path, "KiB left", "1 MiB"])
+        let left = try FileManager.default.contentsOfDirectory(atPath: disk.path)
+        #expect(left == ["data"], "temporary directories go also when nothing could be started")
     }
 
     @Test("a disk that runs full during the run ends it with one line")

@@ -21,11 +21,28 @@ extension ActorRuntime {
         configuration: RuntimeConfiguration = RuntimeConfiguration()
     ) async throws -> ActorRuntime {
         try configuration.validate()
-        let path = try directory.map(absolutePath) ?? temporaryPath()
+        guard let directory else {
+            let path = try temporaryPath()
+            do {
+                return try await start(path, isEphemeral: true, configuration)
+            } catch {
+                // Where no supervisor has served, none removes it.
+                RuntimeDirectory.remove(path)
+                throw error
+            }
+        }
+        return try await start(absolutePath(directory), isEphemeral: false, configuration)
+    }
+
+    private static func start(
+        _ path: String,
+        isEphemeral: Bool,
+        _ configuration: RuntimeConfiguration
+    ) async throws -> ActorRuntime {
         let layout = RuntimeLayout(directory: path)
         let setup = SupervisorConfiguration(
             directory: path,
-            isEphemeral: directory == nil,
+            isEphemeral: isEphemeral,
             spares: configuration.warmSpares,
             worker: WorkerConfiguration(
                 gracePeriodSeconds: configuration.gracePeriod / .seconds(1),
