@@ -62,7 +62,7 @@ import Testing
             let error = await failure { _ = try await actor.add(1) }
             #expect(error?.code == .quarantined)
             #expect(error?.message.contains("known") == true, "\(String(describing: error))")
-            #expect(try ShardReader.read(shard).actors.first?.fields["known"] == text)
+            #expect(try ShardReader.read(shard).actors.first?.fields["known"]?.property == .value(text))
             try await runtime.kill(actor)
         }
     }
@@ -96,12 +96,18 @@ import Testing
     }
 
     private func stored(_ shard: String) throws -> [String: Int] {
-        let fields = try ShardReader.read(shard).actors.first?.fields ?? [:]
-        return try fields.filter { $0.key != "former" }.mapValues { try CBORDecoder().decode(Int.self, from: $0) }
+        try values(in: shard).filter { $0.key != "former" }.mapValues { try CBORDecoder().decode(Int.self, from: $0) }
     }
 
     private func former(in shard: String) throws -> [UInt8]? {
-        try ShardReader.read(shard).actors.first?.fields["former"]
+        try values(in: shard)["former"]
+    }
+
+    private func values(in shard: String) throws -> [String: [UInt8]] {
+        let fields = try ShardReader.read(shard).actors.first?.fields ?? [:]
+        return fields.compactMapValues { field in
+            if case .value(let bytes) = field.property { bytes } else { nil }
+        }
     }
 }
 
