@@ -144,10 +144,19 @@ package struct StoredActor: Sendable, Hashable, Codable {
     package var typeName: String
     /// The name it is found under.
     package var name: String?
+    /// The constructor's arguments, CBOR.
+    package var arguments: [UInt8]
     /// The schema version of the code that wrote its state last.
     package var schemaVersion: UInt32
 
-    package init(type: String, typeName: String, name: String?, schemaVersion: UInt32 = 0) {
+    package init(
+        type: String,
+        typeName: String,
+        name: String?,
+        arguments: [UInt8] = [],
+        schemaVersion: UInt32 = 0
+    ) {
+        self.arguments = arguments
         self.type = type
         self.typeName = typeName
         self.name = name

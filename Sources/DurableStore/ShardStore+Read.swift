@@ -12,6 +12,16 @@ extension ShardStore {
         package var fields: [String: StoredField]
     }
 
+    /// What a shard says an actor is; `nil` when it has never been stored.
+    package func record(of actor: ActorID) throws(StoreError) -> StoredActor? {
+        let databases = databases
+        return try read("reading the record of \(actor)") { transaction throws in
+            try transaction.get(actor.bytes, in: databases.actors).map { row in
+                try CBORDecoder().decode(StoredActor.self, from: StoredValue.open(row).payload)
+            }
+        }
+    }
+
     /// What is stored of an actor; `nil` when it has never been stored.
     package func load(_ actor: ActorID) throws(StoreError) -> Stored? {
         let databases = databases

@@ -11,6 +11,8 @@ extension Supervisor {
         for driver in known { rejoin(driver) }
         let isContinued = !drivers.isEmpty
         for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
+            // Actors of a group live and die with its worker.
+            if record.group != nil { continue }
             if let identity = record.worker,
                 let handle = try? ProcessHandle.adopt(
                     pid: identity.pid,
@@ -142,6 +144,9 @@ extension Supervisor {
         changes.records.append(updated)
         persistSoon()
         _ = host(updated)
+        for member in registry.members(of: record.id) {
+            _ = registry.update(member) { $0.policy = RestartPolicy(maxRestarts: $0.options.maxRestarts) }
+        }
     }
 
     /// Ends the actors whose owner did not outlive the former supervisor.

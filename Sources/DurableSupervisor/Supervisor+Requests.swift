@@ -39,6 +39,9 @@ extension Supervisor {
             answer(lookup(name: name, namespace: namespace, executable: executable))
         case .kill(let id, let noRestart):
             kill(id, noRestart: noRestart, answer)
+        case .describe(let id):
+            let record = registry.records[id].flatMap { $0.ended == nil ? $0 : nil }
+            answer(record.map(SupervisorResponse.record) ?? .status(status(of: id)))
         case .list:
             answer(.actors(summaries()))
         case .leave:
@@ -60,13 +63,14 @@ extension Supervisor {
         switch registry.create(request) {
         case .created(let record):
             changes.records.append(record)
+            if record.group != nil { changes.records.append(registry.hosting(record)) }
             // An actor that somebody has been told of survives everything from here on.
             if let error = persist() {
                 changes.records.removeAll { $0.id == record.id }
                 registry.remove(record.id)
                 return .failed(error)
             }
-            perform(host(record).slot.activate(now: now), on: record.shard)
+            perform(hosting(record).slot.activate(now: now), on: record.shard)
             return .location(ActorLocation(record))
         case .existing(let record):
             guard record.typeName == request.typeName else {
@@ -77,6 +81,9 @@ extension Supervisor {
             let (name, namespace) = (request.options.name ?? "", request.options.namespace)
             let message = "the name \"\(name)\" in namespace \"\(namespace)\" belongs to a living actor; kill it "
             return .failed(ActorError(.nameTaken, message + "first, or use get-or-create", actor: holder))
+        case .groupDiffers(let durability):
+            let message = "the actors of \(request.options.isolation) are stored at .\(durability); use that, or another "
+            return .failed(ActorError(.invalidArgument, message + "group"))
         case .ownerGone:
             return .failed(ActorError(.died, "the actor that was to own the new one has ended"))
         }
@@ -92,8 +99,9 @@ extension Supervisor {
 
     /// A detached actor that does not run yet is started, by the executable of whoever uses it.
     private func use(_ record: ActorRecord, executable: String) -> ActorRecord {
-        let hosted = self.hosted[record.shard] ?? host(record)
+        let hosted = hosting(record)
         guard hosted.slot.state == .dormant else { return record }
+        if let group = record.group { _ = registry.update(group) { $0.executable = executable } }
         let updated = registry.update(record.id) { $0.executable = executable } ?? record
         perform(hosted.slot.activate(now: now), on: record.shard)
         return updated
@@ -108,7 +116,11 @@ extension Supervisor {
             answer(.status(.unknown))
             return
         }
-        let hosted = self.hosted[record.shard] ?? host(record)
+        guard record.ended == nil || record.group == nil else {
+            answer(.status(status(of: id)))
+            return
+        }
+        let hosted = hosting(record)
         if let worker = hosted.worker, !worker.handle.isAlive { pool.exited(worker) }
         if case .dormant = hosted.slot.state { perform(hosted.slot.activate(now: now), on: record.shard) }
         guard let lost, lost == hosted.slot.incarnation, hosted.worker != nil, hosted.slot.isRunning else {
@@ -127,6 +139,7 @@ extension Supervisor {
 
     private func status(of id: ActorID) -> ActorStatus {
         guard let record = registry.records[id] else { return .unknown }
+        if record.group != nil, let cause = record.ended ?? refusedMembers[id] { return dead(record, cause) }
         guard let hosted = hosted[record.shard] else {
             return record.ended.map { dead(record, $0) } ?? .restarting(ActorLocation(record))
         }
@@ -139,7 +152,8 @@ extension Supervisor {
     }
 
     private func dead(_ record: ActorRecord, _ cause: DeathCause) -> ActorStatus {
-        let restarts = hosted[record.shard]?.slot.policy.restarts ?? record.policy.restarts
+        let slot = record.group == nil ? hosted[record.shard]?.slot : nil
+        let restarts = slot?.policy.restarts ?? record.policy.restarts
         return .dead(cause, typeDescription: record.typeDescription, restarts: restarts)
     }
 
@@ -153,7 +167,12 @@ extension Supervisor {
             answer(.done)
             return
         }
-        let hosted = self.hosted[record.shard] ?? host(record)
+        let hosted = hosting(record)
+        if record.group != nil {
+            if noRestart { return endMember(record, because: .killed) { answer(.done) } }
+            if let worker = hosted.worker { send(.member(.restart(id)), to: worker) }
+            return answer(.done)
+        }
         if case .ended = hosted.slot.state {
             // A detached actor out of restarts: its state was kept until now.
             forget(record)
@@ -178,17 +197,19 @@ extension Supervisor {
     }
 
     private func summaries() -> [ActorSummary] {
-        registry.records.values.filter { $0.ended == nil }.sorted { $0.shard < $1.shard }.map { record in
+        registry.records.values.filter { $0.ended == nil && !$0.isGroup }.sorted { $0.shard < $1.shard }.map { record in
             let slot = hosted[record.shard]?.slot
             let state: ActorSummary.State =
                 switch slot?.state {
+                case _ where refusedMembers[record.id] != nil: .ended
                 case nil, .dormant: .dormant
                 case .starting where slot?.incarnation == 1: .starting
                 case .starting, .backingOff: .restarting
                 case .serving: .alive
                 case .ending, .ended: .ended
                 }
-            return ActorSummary(record, state: state, restarts: slot?.policy.restarts ?? record.policy.restarts)
+            let policy = record.group == nil ? slot?.policy ?? record.policy : record.policy
+            return ActorSummary(record, hosting: registry.hosting(record), state: state, restarts: policy.restarts)
         }
     }
 

@@ -66,6 +66,7 @@ extension Supervisor {
             return
         }
         if hosted.worker === worker { hosted.worker = nil }
+        releaseRemovals(of: hosted.actor)
         let action = hosted.slot.exited(
             incarnation,
             cause: cause,
@@ -133,7 +134,8 @@ extension Supervisor {
             record: updated,
             incarnation: incarnation,
             directory: layout.directory,
-            configuration: configuration.worker
+            configuration: configuration.worker,
+            drops: registry.removals(in: record.id)
         )
         send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
         changes.records.append(updated)
@@ -184,6 +186,9 @@ extension Supervisor {
         hosted.listener?.close()
         hosted.listener = nil
         unlink(layout.shardSocket(shard))
+        for member in registry.members(of: hosted.actor) where cause == .killed {
+            if let record = registry.records[member] { endMember(record, because: cause) }
+        }
         let keepsState = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
         if !keepsState {
             changes.removed += registry.end(hosted.actor, cause: cause)
@@ -197,6 +202,7 @@ extension Supervisor {
     /// Ends an actor for good.
     func endActor(_ id: ActorID, because cause: DeathCause) {
         guard let record = registry.records[id], record.ended == nil else { return }
+        guard record.group == nil else { return endMember(record, because: cause) }
         let hosted = self.hosted[record.shard] ?? host(record)
         perform(hosted.slot.end(because: cause), on: record.shard)
     }

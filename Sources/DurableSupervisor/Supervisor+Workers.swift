@@ -23,6 +23,10 @@ extension Supervisor {
         case .refused(let shard, let incarnation, let cause):
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
             perform(hosted.slot.refused(incarnation, cause: cause), on: shard)
+        case .memberRefused(let id, let cause):
+            memberRefused(id, cause)
+        case .memberRemoved(let id):
+            memberRemoved(id)
         case .fenced:
             // It ends by itself; its exit code says why.
             break

@@ -52,6 +52,10 @@ final class Supervisor: @unchecked Sendable {
     /// Shards that wait for a worker of their executable, oldest first.
     var waiting: [ShardNumber] = []
     var spawnFailures = 0
+    /// Detached actors of groups that their worker could not host, and why.
+    var refusedMembers: [ActorID: DeathCause] = [:]
+    /// Answered once the rows of an actor of a group are gone.
+    var removalWaiters: [ActorID: [() -> Void]] = [:]
     var changes = RegistryStore.Changes()
     var isPersistScheduled = false
     /// Drivers that have left and wait for the end of what they owned.

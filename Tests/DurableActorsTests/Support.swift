@@ -88,10 +88,16 @@ enum Processes {
 }
 
 extension ActorRuntime {
-    /// The process that hosts an actor now.
+    /// The process that hosts an actor now; waits for one when it is just being given to a worker.
     func process(of actor: some DurableActor) async throws -> Int32 {
-        let summary = try await actors().first { $0.id == actor.id }
-        return try #require(summary?.processID)
+        var process: Int32?
+        try await eventually("\(actor.id) has a process") {
+            process = try await actors().first { $0.id == actor.id }?.processID
+            return process
+        } is: {
+            $0 != nil
+        }
+        return try #require(process)
     }
 
     /// What the registry says of an actor.

@@ -9,10 +9,11 @@ extension ActorRuntime {
 
     /// The identity of an actor that is being constructed.
     public func assignID<Act: DistributedActor>(_ type: Act.Type) -> ActorID where Act.ID == ActorID {
-        guard case .worker(let host) = membership, host.isConstructing(type) else {
+        guard let actor = Turn.current?.actor, actor.isBuilding, ObjectIdentifier(actor.type) == ObjectIdentifier(type)
+        else {
             preconditionFailure("\(type) was constructed directly; a durable actor is made with `spawn`")
         }
-        return host.actor
+        return actor.id
     }
 
     /// Nothing to do: the worker's host holds its actor.

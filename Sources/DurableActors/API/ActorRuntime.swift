@@ -184,7 +184,7 @@ extension ActorRuntime {
     private var owner: Owner {
         switch membership {
         case .driver(let id): .driver(id)
-        case .worker(let host): .actor(host.actor)
+        case .worker(let host): .actor(Turn.current?.actor.id ?? host.assignment.record.id)
         }
     }
 

@@ -35,7 +35,7 @@ extension DurableActor {
         guard case .worker(let host) = actorSystem.membership else {
             throw ActorError(.invalidArgument, "only a running turn of the actor can commit its changes", actor: id)
         }
-        try await host.checkpoint()
+        try await host.checkpoint(id)
     }
 }
 

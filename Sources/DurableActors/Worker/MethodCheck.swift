@@ -5,14 +5,14 @@ internal import DurableCore
 ///
 /// Swift finds a method by its mangled name alone, whatever actor it is then run on. So the name must be one that the
 /// actor's own type declares: it starts with the type's mangled name.
-struct MethodCheck {
+final class MethodCheck {
     private let prefix: String
     private var known: Set<String> = []
 
     init(typeName: String) { prefix = "$s\(typeName)" }
 
     /// Throws when the method is not one of the type's.
-    mutating func check(_ method: String, of type: String, actor: ActorID) throws(ActorError) {
+    func check(_ method: String, of type: String, actor: ActorID) throws(ActorError) {
         guard !known.contains(method) else { return }
         // Distributed thunks end in "TE"; what lies between names the method.
         guard method.hasPrefix(prefix), method.hasSuffix("TE"), method.utf8.count > prefix.utf8.count + 2 else {

@@ -1,10 +1,9 @@
-internal import CBOR
-internal import Distributed
 internal import DurableCore
 internal import DurableStore
+internal import DurableSupervisor
 internal import DurableTransport
 
-/// Arrival, deduplication and turns.
+/// Which actor a call is for.
 extension WorkerHost {
     /// A frame arrived from a caller.
     func received(_ frame: Frame, on connection: Connection) {
@@ -13,172 +12,110 @@ extension WorkerHost {
             connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
             return
         }
-        admit(InboundCall(call, from: connection), on: connection)
+        deliver(InboundCall(call, from: connection), on: connection)
     }
 
-    /// Answers a call that was made before, and lets a new one in.
-    func admit(_ inbound: InboundCall, on connection: Connection) {
-        let call = inbound.frame
-        guard call.actor == actor else {
-            refuse(inbound, ActorError(.died, "this worker does not host the actor", actor: call.actor))
+    /// Gives a call to its actor.
+    private func deliver(_ call: InboundCall, on connection: Connection) {
+        let id = call.frame.actor
+        if let actor = actors[id] { return actor.admit(call, on: connection) }
+        guard isShared else { return turnAway(call, noActor(id)) }
+        if unknown[id] != nil {
+            unknown[id]?.append((call, connection))
             return
         }
-        guard store != nil, parked.isEmpty else {
-            // Whether the call was made before cannot be looked up now; or others wait that came before it.
-            parked.append(inbound)
-            return
-        }
-        if let first = open[call.id] {
-            // Sent again while the first attempt still runs: both get its outcome.
-            guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call.id)) }
-            if !first.connections.contains(where: { $0 === connection }) { first.connections.append(connection) }
-            return
-        }
-        do {
-            if try answersFromRecord(inbound) { return }
-        } catch {
-            refuse(inbound, error.callerError(for: actor))
-            return
-        }
-        open[call.id] = inbound
-        if let next = mailbox.arrived(inbound) { begin(next) }
-    }
-
-    /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.
-    func begin(_ call: InboundCall) {
-        let generation = generation
-        // Ends with the turn; nobody waits for a turn but its caller.
-        Task(executorPreference: loop) { [self] in
-            let outcome = await run(call.frame)
-            assertOnLoop()
-            finish(call, outcome, generation)
-        }
-    }
-
-    /// Answers a call that was made before from its completion record. False when it is to be run.
-    private func answersFromRecord(_ call: InboundCall) throws(StoreError) -> Bool {
-        guard let store else { return false }
-        let id = call.frame.id
-        var progress: SessionProgress
-        if let known = sessions[id.session] {
-            progress = known
-        } else {
-            progress = try store.progress(of: id.session, with: actor)
-        }
-        progress.frontier = max(progress.frontier, call.frame.firstIncomplete)
-        sessions[id.session] = progress
-        guard id.sequence >= progress.frontier else {
-            // Its caller has had the outcome, and the record is gone: a copy of the frame was late.
-            let message = "call \(id.sequence) was answered before, and its record is gone; it was not run again"
-            refuse(call, ActorError(.staleCall, message, actor: actor))
-            return true
-        }
-        guard id.sequence <= progress.highest, let known = try store.completion(of: id, for: actor) else {
-            return false
-        }
-        guard known.fingerprint == call.fingerprint else {
-            refuse(call, reused(id))
-            return true
-        }
-        open[id] = call
-        gate.hold(nil, reply: HeldReply(call: call, outcome: known.outcome))
-        return true
-    }
-
-    private func run(_ frame: CallFrame) async -> CallOutcome {
-        do throws(ActorError) {
-            try methods.check(frame.method, of: assignment.record.typeDescription, actor: actor)
-        } catch {
-            return .failed(error)
-        }
-        guard let runtime, let activation else {
-            return .failed(ActorError(.storageFailed, "the actor's state could not be read again yet", actor: actor))
-        }
-        return await execute(frame, on: activation.instance, runtime)
-    }
-
-    private func execute<Act: DurableActor>(
-        _ frame: CallFrame,
-        on instance: Act,
-        _ runtime: ActorRuntime
-    ) async -> CallOutcome {
-        let handler = CallResultHandler()
-        var decoder = CallDecoder(frame, runtime: runtime)
-        do {
-            try await runtime.executeDistributedTarget(
-                on: instance,
-                target: RemoteCallTarget(frame.method),
-                invocationDecoder: &decoder,
-                handler: handler
-            )
-        } catch let error as ActorError {
-            return .failed(error)
-        } catch {
-            let message = "the call cannot be run; caller and worker may be of different versions"
-            return .failed(ActorError(.unknownMethod, message, actor: actor, cause: "\(error)"))
-        }
-        return handler.outcome
-            ?? .failed(ActorError(.internalError, "the method ended without an outcome", actor: actor))
-    }
-
-    private func finish(_ call: InboundCall, _ outcome: CallOutcome, _ generation: Int) {
-        if generation == self.generation, let activation {
-            do {
-                let writeSet = try writeSet(of: call, outcome, activation)
-                gate.hold(writeSet, reply: HeldReply(call: call, outcome: outcome))
-            } catch {
-                // State that cannot be stored must not stay in memory either.
-                flush()
-                let message = "what the call changed cannot be encoded, and nothing was changed"
-                refuse(call, ActorError(.serialization, message, actor: actor, cause: "\(error)"))
-                if generation == self.generation { dropActivation(reopening: false) }
-                return
+        do throws(StoreError) {
+            if let stored = try store?.record(of: id) {
+                return introduce(ActorHost.Definition(id, stored), [(call, connection)])
             }
-        } else {
-            // What this turn changed went with the activation that was dropped under it.
-            let message = "the state was dropped because an earlier change could not be stored; nothing was changed"
-            refuse(call, ActorError(.storageFailed, message, actor: actor))
+        } catch {
+            return turnAway(call, error.callerError(for: id))
         }
-        if gate.count >= Limits.commitGroupCallsMax { flush() }
-        guard generation == self.generation else { return }
-        if let next = mailbox.finished() { begin(next) }
+        unknown[id] = [(call, connection)]
+        // Ends with the answer; the link answers every request.
+        Task(executorPreference: loop) { [self] in await ask(id) }
     }
 
-    private func writeSet(
-        of call: InboundCall,
-        _ outcome: CallOutcome,
-        _ activation: Activation
-    ) throws -> WriteSet? {
-        let changes = try activation.takeChanges()
-        guard !changes.isEmpty else { return nil }
-        let completion = Completion(
-            id: call.frame.id,
-            firstIncomplete: call.frame.firstIncomplete,
-            fingerprint: call.fingerprint,
-            outcome: outcome
-        )
-        return WriteSet(actor: actor, changes: changes, completion: completion)
+    /// An actor that was never stored: the supervisor knows what it is.
+    private func ask(_ id: ActorID) async {
+        let answer: Result<SupervisorResponse, ActorError>
+        do throws(ActorError) {
+            answer = .success(try await link.request(.describe(id)))
+        } catch {
+            answer = .failure(error)
+        }
+        assertOnLoop()
+        let waiting = unknown.removeValue(forKey: id) ?? []
+        switch answer {
+        case .success(.record(let record)) where record.group == assignment.record.id:
+            introduce(ActorHost.Definition(record), waiting)
+        case .success(.status(.dead(let cause, let type, let restarts))):
+            let error = CallerChannel.diedError(actor: id, type: type, cause: cause, restarts: restarts)
+            for (call, _) in waiting { turnAway(call, error) }
+        case .success(.failed(let error)), .failure(let error):
+            for (call, _) in waiting { turnAway(call, error) }
+        case .success:
+            for (call, _) in waiting { turnAway(call, noActor(id)) }
+        }
     }
 
-    /// Answers a call that was not run.
-    func refuse(_ call: InboundCall, _ error: ActorError) {
-        // The call that has this id and runs may be another one.
-        if open[call.frame.id] === call { open[call.frame.id] = nil }
-        call.answer(reply(to: call, .failed(error)))
+    private func introduce(
+        _ definition: ActorHost.Definition,
+        _ waiting: [(call: InboundCall, connection: Connection)]
+    ) {
+        guard let actor = actors[definition.id] ?? makeActor(definition) else {
+            let type = definition.typeDescription
+            let message = "this executable has no actor type \(type); call it from a program that has"
+            for (call, _) in waiting { turnAway(call, ActorError(.quarantined, message, actor: definition.id)) }
+            return
+        }
+        for (call, connection) in waiting { actor.admit(call, on: connection) }
     }
 
-    func reply(to call: InboundCall, _ outcome: CallOutcome) -> ReplyFrame {
-        ReplyFrame(
+    private func noActor(_ id: ActorID) -> ActorError {
+        ActorError(.died, "this worker does not host the actor", actor: id)
+    }
+
+    private func turnAway(_ call: InboundCall, _ error: ActorError) {
+        let reply = ReplyFrame(
             sequence: call.frame.id.sequence,
             actor: call.frame.actor,
             epoch: epoch,
             version: store?.fence.version ?? 0,
-            outcome: outcome
+            outcome: .failed(error)
         )
+        call.answer(reply)
     }
 
-    private func reused(_ id: CallID) -> ActorError {
-        let message = "call \(id.sequence) of session \(id.session) was made before with another method or arguments"
-        return ActorError(.callIdReused, message, actor: actor)
+    /// An actor has ended for good: its callers are told, and its rows go.
+    /// - Throws: When they cannot be removed; it is tried again by the next life of this worker.
+    func remove(_ id: ActorID) throws(StoreError) {
+        let type = actors[id]?.definition.typeDescription ?? "the actor"
+        actors[id]?.refuse(CallerChannel.diedError(actor: id, type: type, cause: .killed, restarts: 0))
+        flush()
+        guard let store else { return }
+        try store.commit([WriteSet(actor: id, changes: [.removeActor])])
+        actors[id] = nil
+        report(.memberRemoved(id))
+        sweepSoon()
+    }
+
+    /// The supervisor wants something of one actor.
+    func perform(_ command: MemberCommand) {
+        assertOnLoop()
+        switch command {
+        case .remove(let id):
+            do throws(StoreError) {
+                try remove(id)
+            } catch {
+                if error.code == .fenced { fenced(error) }
+                WorkerMain.log("the rows of \(id) cannot be removed, the next life tries again: \(error)")
+            }
+        case .restart(let id):
+            guard let actor = actors[id], actor.activation != nil else { return }
+            flush()
+            actor.drop()
+            actor.build()
+        }
     }
 }

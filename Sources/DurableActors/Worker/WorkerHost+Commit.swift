@@ -8,31 +8,103 @@ extension WorkerHost {
     /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
     func flush() {
         guard let store, let group = gate.take() else { return }
-        let incarnation = assignment.incarnation
-        do {
+        do throws(StoreError) {
             if group.writeSets.isEmpty {
                 // A read is only worth something while the shard is ours.
                 try store.verifyOwnership()
             } else {
-                faults.passes(.workerBeforeCommit, incarnation: incarnation)
+                passes(.workerBeforeCommit)
                 try store.commit(group.writeSets)
-                faults.passes(.workerAfterCommit, incarnation: incarnation)
+                passes(.workerAfterCommit)
             }
         } catch {
             commitFailed(group, error)
             return
         }
-        activation?.committed()
-        for set in group.writeSets {
-            guard let id = set.completion?.id else { continue }
-            sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
-        }
-        for held in group.replies {
-            open[held.call.frame.id] = nil
-            held.call.answer(reply(to: held.call, held.outcome))
-        }
+        for set in group.writeSets { actors[set.actor]?.committed(set) }
+        for held in group.replies { held.actor.answer(held.call, held.outcome) }
         count(turns: group.replies.count)
         sweepSoon()
+    }
+
+    /// Commits what the running turn of an actor has changed so far, and the turns that had finished before.
+    func checkpoint(_ id: ActorID) async throws {
+        try await onLoop { [self] in try commitRunningTurn(of: id) }
+    }
+
+    /// Makes finished turns durable before the running one shows anything to the outside.
+    /// - Throws: When they cannot be stored: what the running turn has seen is not true then.
+    func flushFinishedTurns() async throws {
+        let turn = Turn.current
+        try await onLoop { [self] in
+            flush()
+            guard let turn, turn.generation != turn.actor.generation else { return }
+            let message = "an earlier change could not be stored, so this turn may not show what it has seen"
+            throw ActorError(.storageFailed, message, actor: turn.actor.id)
+        }
+    }
+
+    /// A call may come from a task that left the loop; what touches the host runs there.
+    private func onLoop(_ body: @escaping @Sendable () throws -> Void) async throws {
+        if loop.isCurrent { return try body() }
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            loop.execute { continuation.resume(with: Result { try body() }) }
+        }
+    }
+
+    private func commitRunningTurn(of id: ActorID) throws {
+        guard let actor = actors[id], let activation = actor.activation else {
+            throw ActorError(.storageFailed, "there is no state to commit: the actor is being built", actor: id)
+        }
+        let changes: [WriteSet.Change]
+        do {
+            changes = try activation.takeChanges()
+        } catch {
+            throw ActorError(.serialization, "what changed cannot be encoded", actor: id, cause: "\(error)")
+        }
+        if !changes.isEmpty { gate.hold(WriteSet(actor: id, changes: changes), reply: nil) }
+        flush()
+        guard actor.activation === activation else {
+            throw ActorError(.storageFailed, "the changes could not be stored; nothing was changed", actor: id)
+        }
+    }
+
+    /// Nothing of the group is stored: its calls fail, and the memory that ran ahead of the disk is dropped.
+    private func commitFailed(_ group: OutputGate<HeldReply>.Group, _ error: StoreError) {
+        if error.code == .fenced { fenced(error) }
+        WorkerMain.log("a commit failed: \(error)")
+        for held in group.replies { held.actor.refuse(held.call, error.callerError(for: held.actor.id)) }
+        let isFull = error.code == .full
+        let changed = Set(group.writeSets.map(\.actor))
+        let dropped = actors.values.filter { !isFull || changed.contains($0.id) }
+        for actor in dropped { actor.drop() }
+        guard isFull else { return reopen() }
+        for actor in dropped { actor.build() }
+    }
+
+    /// Opens the shard again after it failed; its actors have been dropped, and calls that arrive meanwhile wait.
+    private func reopen() {
+        store?.close()
+        store = nil
+        do throws(StoreError) {
+            try takeShard()
+        } catch {
+            guard error.code == .full || error.code == .failed else { return shardFailed(error) }
+            WorkerMain.log("the shard cannot be opened again, the next attempt is in half a second: \(error)")
+            loop.schedule(after: .milliseconds(500)) { [self] in reopen() }
+            return
+        }
+        for actor in actors.values where !isShared || actor.hasWork { actor.build() }
+    }
+
+    /// An actor's state could not be read, or its first state not be stored.
+    func cannotBuild(_ actor: ActorHost, _ error: StoreError) {
+        WorkerMain.log("\(actor.id) cannot be built, the next attempt is in half a second: \(error)")
+        loop.schedule(after: .milliseconds(500)) { [self] in
+            guard error.code == .failed else { return actor.build() }
+            for other in actors.values { other.drop() }
+            reopen()
+        }
     }
 
     /// Deletes discarded rows, a few at a time, when the calls that are there have been answered.
@@ -51,54 +123,20 @@ extension WorkerHost {
             }
         }
     }
+}
 
-    /// Nothing of the group is stored: its calls fail, and the memory that ran ahead of the disk is dropped.
-    private func commitFailed(_ group: OutputGate<HeldReply>.Group, _ error: StoreError) {
-        if error.code == .fenced { fenced(error) }
-        WorkerMain.log("a commit failed: \(error)")
-        let failure = error.callerError(for: actor)
-        for held in group.replies { refuse(held.call, failure) }
-        dropActivation(reopening: error.code != .full)
+extension ActorHost {
+    /// A write set of this actor is stored.
+    func committed(_ set: WriteSet) {
+        activation?.committed()
+        guard let id = set.completion?.id else { return }
+        sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
     }
 
-    /// Drops an instance whose memory is ahead of the disk, and builds it again.
-    func dropActivation(reopening: Bool) {
-        generation += 1
-        activation = nil
-        mailbox.pause()
-        rebuild(reopening: reopening)
-    }
-
-    /// Builds the actor again from what is stored; calls that arrive meanwhile wait.
-    private func rebuild(reopening: Bool) {
-        // Ends when the actor is built, or with the process; it is the only one, because no turn runs meanwhile.
-        Task(executorPreference: loop) { [self] in
-            do {
-                if reopening {
-                    store?.close()
-                    store = nil
-                    try takeShard()
-                }
-                try await build()
-            } catch let error as StoreError where error.code == .full || error.code == .failed {
-                WorkerMain.log("the state cannot be read again, the next attempt is in half a second: \(error)")
-                loop.schedule(after: .milliseconds(500)) { [self] in rebuild(reopening: true) }
-                return
-            } catch let error as StoreError {
-                if error.code == .fenced { fenced(error) }
-                refuse(.quarantined(message: error.description))
-                return
-            } catch {
-                refuse(.constructorThrew(message: "\(error)"))
-                return
-            }
-            let waiting = parked
-            parked = []
-            for call in waiting {
-                for connection in call.connections { admit(call, on: connection) }
-            }
-            if let next = mailbox.finished() { begin(next) }
-        }
+    /// Lets a reply go.
+    func answer(_ call: InboundCall, _ outcome: CallOutcome) {
+        open[call.frame.id] = nil
+        call.answer(reply(to: call, outcome))
     }
 }
 

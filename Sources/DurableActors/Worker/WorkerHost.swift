@@ -7,134 +7,102 @@ internal import DurableSupervisor
 internal import DurableTransport
 internal import Glibc
 
-/// Hosts one actor in its worker process: takes the shard, builds the actor, runs its calls one at a time, commits
-/// what they change, and only then lets their replies go.
+/// Hosts a shard in its worker process: takes it, gives calls to its actors, commits what they change, and only then
+/// lets their replies go.
+///
+/// A dedicated actor is alone in its shard and is built before the first call; shared ones are built when they are
+/// called.
 // SAFETY: everything but the constants is used on `loop`'s thread only; `assertOnLoop` checks at each entrance.
 final class WorkerHost: @unchecked Sendable {
     /// A reply that waits at the output gate.
     struct HeldReply: Sendable {
+        let actor: ActorHost
         let call: InboundCall
         let outcome: CallOutcome
     }
 
-    let actor: ActorID
     let assignment: Assignment
     let loop: EventLoop
+    let link: SupervisorLink
     private let listenerDescriptor: Int32
     private let page: WorkerPage
-    private let link: SupervisorLink
-    let faults: FaultInjector
+    private let faults: FaultInjector
+    private var hostedRuntime: ActorRuntime?
+    private var listener: Listener?
 
-    var runtime: ActorRuntime?
-    var type: (any DurableActor.Type)?
     var store: ShardStore?
-    var activation: Activation?
     /// The epoch that this process claimed last.
     var epoch: Epoch = 0
-    /// Calls that arrived while the shard was being opened again, and until those have gone on, all that came after.
-    var parked: [InboundCall] = []
-    /// Grows when the activation is dropped: a turn of an earlier one commits nothing.
-    var generation = 0
-    var mailbox = Mailbox<InboundCall>()
     var gate = OutputGate<HeldReply>()
-    var open: [CallID: InboundCall] = [:]
-    /// How far each session has come that has called in this life.
-    var sessions: [SessionID: SessionProgress] = [:]
-    var methods: MethodCheck
+    var actors: [ActorID: ActorHost] = [:]
+    /// Calls to actors that the supervisor is being asked about.
+    var unknown: [ActorID: [(call: InboundCall, connection: Connection)]] = [:]
+    var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
     var isSweeping = false
-    private var listener: Listener?
-    private var constructing = false
 
     init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
-        actor = assignment.record.id
         self.assignment = assignment
         listenerDescriptor = listener
         self.page = page
         self.loop = loop
         self.link = link
         faults = FaultInjector(assignment.configuration.faults)
-        methods = MethodCheck(typeName: assignment.record.typeName)
     }
+
+    /// The runtime that the hosted actors see.
+    var runtime: ActorRuntime {
+        guard let hostedRuntime else { preconditionFailure("the worker's runtime is used before the host has started") }
+        return hostedRuntime
+    }
+
+    /// Whether many actors share this worker.
+    var isShared: Bool { assignment.record.isGroup }
 
     /// Takes the shard and builds the actor; then calls are accepted.
     func start() {
         assertOnLoop()
-        let runtime = ActorRuntime(
+        hostedRuntime = ActorRuntime(
             loop: loop,
             link: link,
             layout: RuntimeLayout(directory: assignment.directory),
             membership: .worker(self),
             executable: assignment.record.executable
         )
-        self.runtime = runtime
-        guard let type = _typeByName(assignment.record.typeName) as? any DurableActor.Type else {
-            let name = assignment.record.typeDescription
-            refuse(.quarantined(message: "this executable has no actor type \(name)"))
-            return
-        }
-        self.type = type
         loop.setBatchEnd { [self] in flush() }
-        // Ends with the process, or when the actor is built.
-        Task(executorPreference: loop) { [self] in
-            do {
-                try takeShard()
-                try await build()
-                try serve()
-            } catch let error as StoreError {
-                storeFailedAtStart(error)
-            } catch {
-                refuse(.constructorThrew(message: "\(error)"))
-            }
-        }
-    }
-
-    /// Whether an instance of this type is being made for this host.
-    func isConstructing(_ type: any DistributedActor.Type) -> Bool {
-        constructing && self.type.map { ObjectIdentifier($0) == ObjectIdentifier(type) } == true
-    }
-
-    /// Makes finished turns durable before the running one shows anything to the outside.
-    /// - Throws: When they cannot be stored: what the running turn has seen is not true then.
-    func flushFinishedTurns() async throws(ActorError) {
-        // A call may come from a task that left the loop; the flush itself must run there.
-        let isSound = await withCheckedContinuation { continuation in
-            let flushAndLook: @Sendable () -> Void = { [self] in
-                flush()
-                continuation.resume(returning: activation != nil || constructing)
-            }
-            if loop.isCurrent { flushAndLook() } else { loop.execute(flushAndLook) }
-        }
-        guard isSound else {
-            let message = "an earlier change could not be stored, so this turn may not show what it has seen"
-            throw ActorError(.storageFailed, message, actor: actor)
-        }
-    }
-
-    /// Commits what the running turn has changed so far, and the turns that had finished before.
-    func checkpoint() async throws {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            let commit: @Sendable () -> Void = { [self] in
-                continuation.resume(with: Result { try commitRunningTurn() })
-            }
-            if loop.isCurrent { commit() } else { loop.execute(commit) }
-        }
-    }
-
-    private func commitRunningTurn() throws {
-        guard let activation, !constructing else {
-            throw ActorError(.storageFailed, "there is no state to commit: the actor is being built", actor: actor)
-        }
-        let changes: [WriteSet.Change]
-        do {
-            changes = try activation.takeChanges()
+        do throws(StoreError) {
+            try takeShard()
+            for id in assignment.drops { try remove(id) }
         } catch {
-            throw ActorError(.serialization, "what changed cannot be encoded", actor: actor, cause: "\(error)")
+            return shardFailed(error)
         }
-        if !changes.isEmpty { gate.hold(WriteSet(actor: actor, changes: changes), reply: nil) }
-        flush()
-        guard self.activation === activation else {
-            throw ActorError(.storageFailed, "the changes could not be stored; nothing was changed", actor: actor)
+        guard !isShared else { return serve() }
+        let record = assignment.record
+        guard let actor = makeActor(ActorHost.Definition(record)) else {
+            return refuse(.quarantined(message: "this executable has no actor type \(record.typeDescription)"))
         }
+        // It is served when it is built.
+        actor.build()
+    }
+
+    /// The host of an actor; `nil` when this executable has no such type.
+    func makeActor(_ definition: ActorHost.Definition) -> ActorHost? {
+        let name = definition.typeName
+        let check: (type: any DurableActor.Type, methods: MethodCheck)
+        if let known = checks[name] {
+            check = known
+        } else {
+            guard let type = _typeByName(name) as? any DurableActor.Type else { return nil }
+            check = (type, MethodCheck(typeName: name))
+            checks[name] = check
+        }
+        let actor = ActorHost(definition, check.type, check.methods, in: self)
+        actors[definition.id] = actor
+        return actor
+    }
+
+    /// An actor is built. The only one of its shard is reachable from here on.
+    func built(_ actor: ActorHost) {
+        if !isShared, listener == nil { serve() }
     }
 
     /// Opens the shard and raises its epoch.
@@ -149,75 +117,11 @@ final class WorkerHost: @unchecked Sendable {
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         self.store = store
-    }
-
-    /// Runs the constructor and overlays the stored state, or stores the first one.
-    func build() async throws {
-        guard let runtime, let type else { return }
-        constructing = true
-        let activation: Activation
-        do {
-            activation = try await Activation.construct(
-                type,
-                assignment.record.arguments,
-                actor: actor,
-                runtime: runtime
-            )
-        } catch {
-            constructing = false
-            throw error
-        }
-        constructing = false
-        try install(activation, runtime)
-    }
-
-    /// Puts the stored state into a new instance, which takes the calls from here on.
-    private func install(_ activation: Activation, _ runtime: ActorRuntime) throws {
-        guard let store else { return }
-        faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
-        let access = StateAccess(store, runtime.decoder, actor: actor) { [self] error in unreadable(error) }
-        if let stored = try store.load(actor) {
-            try activation.restore(stored.fields, access)
-        } else {
-            activation.begin(access)
-            let first = WriteSet(actor: actor, changes: try activation.takeChanges())
-            let record = assignment.record
-            let stored = StoredActor(
-                type: record.typeDescription,
-                typeName: record.typeName,
-                name: record.options.name
-            )
-            try store.register(actor, as: stored, state: first)
-            activation.committed()
-        }
-        faults.passes(.workerAfterRestore, incarnation: assignment.incarnation)
-        self.activation = activation
         sweepSoon()
     }
 
-    /// Tells the supervisor that the actor cannot live; the supervisor ends this process.
-    func refuse(_ cause: DeathCause) {
-        WorkerMain.log("\(assignment.record.typeDescription) \(actor) cannot be hosted: \(cause)")
-        report(.refused(assignment.record.shard, assignment.incarnation, cause))
-    }
-
-    /// Stored state could not be read in the middle of a turn, which must not go on.
-    private func unreadable(_ error: StoreError) -> Never {
-        switch error.code {
-        case .fenced: fenced(error)
-        case .full, .failed: WorkerMain.fail("stored state cannot be read: \(error)")
-        case .unreadable: break
-        }
-        refuse(.quarantined(message: error.description))
-        // The supervisor ends this process; the turn stays where it is.
-        while true { pause() }
-    }
-
-    /// The shard belongs to somebody else: nothing that this process knows counts any more.
-    func fenced(_ error: StoreError) -> Never {
-        WorkerMain.log("\(error)")
-        exit(WorkerExitCode.fenced)
-    }
+    /// A fault point of this worker.
+    func passes(_ point: FaultPoint) { faults.passes(point, incarnation: assignment.incarnation) }
 
     /// Counts turns where the supervisor sees them, also after this process's death.
     func count(turns: Int) { page.addTurnsCompleted(UInt64(turns)) }
@@ -226,29 +130,77 @@ final class WorkerHost: @unchecked Sendable {
         precondition(loop.isCurrent, "a worker's host was used off its loop")
     }
 
-    private func serve() throws(TransportError) {
+    private func serve() {
         let listener = Listener(adopting: listenerDescriptor)
         self.listener = listener
-        try listener.accept(
-            on: loop,
-            hello: { [self] in
-                let greeting = HostGreeting(actor: actor, incarnation: assignment.incarnation, epoch: epoch)
-                return Hello(role: ConnectionRole.host.rawValue, info: greeting.encoded())
-            },
-            limits: FrameLimits(),
-            onConnection: { [self] connection in
-                guard connection.peerHello?.role == ConnectionRole.caller.rawValue else { return nil }
-                return ConnectionHandler(
-                    opened: { _ in },
-                    received: { [self] connection, frame, _ in received(frame, on: connection) },
-                    closed: { _, _ in }
-                )
-            }
-        )
+        do {
+            try listener.accept(
+                on: loop,
+                hello: { [self] in
+                    let record = assignment.record
+                    let greeting = HostGreeting(actor: record.id, incarnation: assignment.incarnation, epoch: epoch)
+                    return Hello(role: ConnectionRole.host.rawValue, info: greeting.encoded())
+                },
+                limits: FrameLimits(),
+                onConnection: { [self] connection in
+                    guard connection.peerHello?.role == ConnectionRole.caller.rawValue else { return nil }
+                    return ConnectionHandler(
+                        opened: { _ in },
+                        received: { [self] connection, frame, _ in received(frame, on: connection) },
+                        closed: { _, _ in }
+                    )
+                }
+            )
+        } catch {
+            WorkerMain.fail("calls cannot be accepted: \(error.message)")
+        }
         report(.serving(assignment.record.shard, assignment.incarnation, epoch))
     }
+}
 
-    private func storeFailedAtStart(_ error: StoreError) {
+/// What the supervisor is told.
+extension WorkerHost {
+    /// The shard, or the only actor in it, cannot live. The supervisor ends this process.
+    func refuse(_ cause: DeathCause) {
+        let record = assignment.record
+        WorkerMain.log("\(record.typeDescription) \(record.id) cannot be hosted: \(cause)")
+        report(.refused(record.shard, assignment.incarnation, cause))
+    }
+
+    /// An actor cannot live. Alone in its worker it ends with it; shared, the others go on.
+    func refused(_ actor: ActorHost, _ cause: DeathCause) {
+        guard isShared else { return refuse(cause) }
+        let type = actor.definition.typeDescription
+        WorkerMain.log("\(type) \(actor.id) cannot be hosted: \(cause)")
+        actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: cause, restarts: 0))
+        report(.memberRefused(actor.id, cause))
+    }
+
+    /// The shard belongs to somebody else: nothing that this process knows counts any more.
+    func fenced(_ error: StoreError) -> Never {
+        WorkerMain.log("\(error)")
+        exit(WorkerExitCode.fenced)
+    }
+
+    /// Stored state could not be read in the middle of a turn, which must not go on.
+    func unreadable(_ error: StoreError, _ actor: ActorHost) -> Never {
+        switch error.code {
+        case .fenced: fenced(error)
+        case .full, .failed: WorkerMain.fail("stored state cannot be read: \(error)")
+        case .unreadable: break
+        }
+        refused(actor, .quarantined(message: error.description))
+        guard isShared else {
+            // The supervisor ends this process; the turn stays where it is.
+            while true { pause() }
+        }
+        // The others are served by the next worker, which is told that this one is refused.
+        usleep(100_000)
+        WorkerMain.fail("stored state of \(actor.id) cannot be read: \(error)")
+    }
+
+    /// The shard cannot be opened or claimed.
+    func shardFailed(_ error: StoreError) {
         switch error.code {
         case .unreadable: refuse(.quarantined(message: error.description))
         case .fenced: fenced(error)
@@ -256,7 +208,7 @@ final class WorkerHost: @unchecked Sendable {
         }
     }
 
-    private func report(_ report: WorkerReport) {
+    func report(_ report: WorkerReport) {
         guard let payload = try? CBOREncoder().encode(report) else { return }
         // Without a supervisor nobody needs to know; the next one asks.
         _ = link.send(Frame(kind: FrameKind.report, payload: payload))

@@ -75,6 +75,9 @@ final class WorkerMain: Sendable {
         }
         switch command {
         case .assign(let assignment): assigned(assignment, descriptors)
+        case .member(let command):
+            guard let host = state.withLock({ $0.host }) else { return }
+            actorLoop.execute { host.perform(command) }
         case .adopted: state.withLock { $0.orphanedSince = nil }
         case .end: exit(WorkerExitCode.finished)
         }

@@ -13,6 +13,9 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
+    /// Which process it lives in.
+    public var isolation: Isolation = .dedicated
+
     /// The name under which others find the actor; 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
     public var name: String?
 
@@ -31,7 +34,14 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     ///   - maxRestarts: How often the actor is restarted after an unexpected death.
     ///   - maxTaskRetries: How often a call is sent again.
     ///   - durability: What an acknowledged mutation survives.
-    public init(maxRestarts: RepeatLimit = 0, maxTaskRetries: RepeatLimit = 0, durability: Durability = .disk) {
+    ///   - isolation: Which process it lives in.
+    public init(
+        maxRestarts: RepeatLimit = 0,
+        maxTaskRetries: RepeatLimit = 0,
+        durability: Durability = .disk,
+        isolation: Isolation = .dedicated
+    ) {
+        self.isolation = isolation
         self.maxRestarts = maxRestarts
         self.maxTaskRetries = maxTaskRetries
         self.durability = durability
@@ -42,6 +52,13 @@ public struct ActorOptions: Sendable, Hashable, Codable {
 
     /// Ray's defaults.
     public static let `default` = ActorOptions()
+
+    /// These options for an actor that shares a worker process with the other actors of a group.
+    public func shared(_ group: String) -> ActorOptions {
+        var options = self
+        options.isolation = .shared(group)
+        return options
+    }
 
     /// These options for an actor that is found under a name and outlives its creator.
     /// - Parameters:
@@ -69,6 +86,7 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk and .process")
         }
         if let name { try Self.validate(name, as: "name") }
+        if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }
         try Self.validate(namespace, as: "namespace")
     }
 

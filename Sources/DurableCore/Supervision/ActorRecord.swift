@@ -34,6 +34,11 @@ package struct ActorRecord: Sendable, Hashable, Codable {
     package var worker: WorkerIdentity?
     /// Why it ended, once it has.
     package var ended: DeathCause?
+    /// The group whose worker and shard it shares; `nil` when it has its own.
+    package var group: ActorID?
+
+    /// Whether this stands for the worker and the shard of a group, not for an actor.
+    package var isGroup: Bool { typeName.isEmpty }
 
     package init(
         id: ActorID,

@@ -10,6 +10,8 @@ package struct Registry: Sendable {
         case nameTaken(ActorID)
         /// The owner has ended already.
         case ownerGone
+        /// The group that was asked for stores at another level.
+        case groupDiffers(Durability)
     }
 
     /// A name and its scope.
@@ -28,6 +30,8 @@ package struct Registry: Sendable {
     private var names: [Name: ActorID] = [:]
     private var children: [Owner: Set<ActorID>] = [:]
     private var endedOrder: [ActorID] = []
+    private var members: [ActorID: Set<ActorID>] = [:]
+    private var removals: [ActorID: Set<ActorID>] = [:]
     /// The number that the next shard gets.
     package private(set) var nextShard: ShardNumber
 
@@ -55,7 +59,15 @@ package struct Registry: Sendable {
         if case .actor(let parent) = request.owner, records[parent].map({ $0.ended != nil }) ?? true {
             return .ownerGone
         }
-        let record = ActorRecord(
+        var group: ActorRecord?
+        if case .shared(let name) = request.options.isolation {
+            let found = self.group(name, for: request)
+            guard found.options.durability == request.options.durability else {
+                return .groupDiffers(found.options.durability)
+            }
+            group = found
+        }
+        var record = ActorRecord(
             id: request.id,
             typeName: request.typeName,
             typeDescription: request.typeDescription,
@@ -63,11 +75,50 @@ package struct Registry: Sendable {
             options: request.options,
             owner: request.options.isDetached ? .detached : request.owner,
             executable: request.executable,
+            shard: group?.shard ?? nextShard
+        )
+        record.group = group?.id
+        if group == nil { nextShard += 1 }
+        insert(record)
+        return .created(record)
+    }
+
+    /// The record that stands for a group's worker and shard, made when this is its first actor.
+    private mutating func group(_ name: String, for request: CreateRequest) -> ActorRecord {
+        let id = ActorID(bytes: SipHash128.hash(Array("group \(name)".utf8))) ?? request.id
+        if let known = records[id], known.ended == nil { return known }
+        endedOrder.removeAll { $0 == id }
+        let record = ActorRecord(
+            id: id,
+            typeName: "",
+            typeDescription: "group \(name)",
+            arguments: [],
+            options: ActorOptions(maxRestarts: .unlimited, durability: request.options.durability),
+            owner: .detached,
+            executable: request.executable,
             shard: nextShard
         )
         nextShard += 1
         insert(record)
-        return .created(record)
+        return record
+    }
+
+    /// The record whose worker hosts an actor: its own, or its group's.
+    package func hosting(_ record: ActorRecord) -> ActorRecord {
+        record.group.flatMap { records[$0] } ?? record
+    }
+
+    /// The living actors of a group.
+    package func members(of group: ActorID) -> Set<ActorID> { members[group] ?? [] }
+
+    /// The ended actors of a group whose rows are still in its shard.
+    package func removals(in group: ActorID) -> [ActorID] { (removals[group] ?? []).sorted() }
+
+    /// The rows of an ended actor of a group are gone.
+    package mutating func removed(_ id: ActorID) {
+        guard let group = records[id]?.group else { return }
+        removals[group]?.remove(id)
+        if removals[group]?.isEmpty == true { removals[group] = nil }
     }
 
     /// The actor that has this name.
@@ -95,6 +146,7 @@ package struct Registry: Sendable {
         record.ended = cause
         records[id] = record
         children[record.owner]?.remove(id)
+        leave(record)
         if children[record.owner]?.isEmpty == true { children[record.owner] = nil }
         if let name = record.options.name {
             let key = Name(namespace: record.options.namespace, name: name)
@@ -103,6 +155,7 @@ package struct Registry: Sendable {
         endedOrder.append(id)
         guard endedOrder.count > Limits.endedRecordsMax else { return [] }
         let dropped = endedOrder.removeFirst()
+        removed(dropped)
         records[dropped] = nil
         return [dropped]
     }
@@ -114,12 +167,24 @@ package struct Registry: Sendable {
         endedOrder.removeAll { $0 == id }
     }
 
+    private mutating func leave(_ record: ActorRecord) {
+        guard let group = record.group else {
+            removals[record.id] = nil
+            return
+        }
+        members[group]?.remove(record.id)
+        if members[group]?.isEmpty == true { members[group] = nil }
+        removals[group, default: []].insert(record.id)
+    }
+
     private mutating func insert(_ record: ActorRecord) {
         records[record.id] = record
         guard record.ended == nil else {
             endedOrder.append(record.id)
+            if let group = record.group { removals[group, default: []].insert(record.id) }
             return
         }
+        if let group = record.group { members[group, default: []].insert(record.id) }
         children[record.owner, default: []].insert(record.id)
         if let name = record.options.name {
             names[Name(namespace: record.options.namespace, name: name)] = record.id

@@ -39,6 +39,8 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
     case locate(ActorID, lost: Incarnation?)
     /// Which actor has this name? `executable` becomes the one it runs, should it have to be started.
     case lookup(name: String, namespace: String, executable: String)
+    /// What is this actor? Asked by the worker of its group.
+    case describe(ActorID)
     /// End an actor, for good or for this life only.
     case kill(ActorID, noRestart: Bool)
     /// All living actors.
@@ -51,6 +53,7 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
 package enum SupervisorResponse: Sendable, Hashable, Codable {
     case location(ActorLocation)
     case status(ActorStatus)
+    case record(ActorRecord)
     case actors([ActorSummary])
     case done
     /// The driver has left, and nothing that it owned runs any more; whether the supervisor ends now.
@@ -65,8 +68,11 @@ package struct ActorLocation: Sendable, Hashable, Codable {
     package var typeDescription: String
     package var shard: ShardNumber
     package var options: ActorOptions
+    /// The group whose worker it shares.
+    package var group: ActorID?
 
     package init(_ record: ActorRecord) {
+        group = record.group
         id = record.id
         typeName = record.typeName
         typeDescription = record.typeDescription
@@ -120,15 +126,15 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     /// The process that hosts it.
     public var processID: Int32?
 
-    package init(_ record: ActorRecord, state: State, restarts: Int) {
+    package init(_ record: ActorRecord, hosting: ActorRecord, state: State, restarts: Int) {
         id = record.id
         type = record.typeDescription
         name = record.options.name
         namespace = record.options.namespace
         self.state = state
-        incarnation = record.incarnation
+        incarnation = hosting.incarnation
         self.restarts = restarts
-        processID = record.worker?.pid
+        processID = hosting.worker?.pid
     }
 }
 
@@ -136,10 +142,20 @@ public struct ActorSummary: Sendable, Hashable, Codable {
 package enum WorkerCommand: Sendable, Hashable, Codable {
     /// Host this actor; the listening socket and the worker page come as descriptors.
     case assign(Assignment)
+    /// Do something with one of the actors that share the worker.
+    case member(MemberCommand)
     /// You are known; go on.
     case adopted
     /// End now.
     case end
+}
+
+/// What a worker is to do with one of the actors that share it.
+package enum MemberCommand: Sendable, Hashable, Codable {
+    /// It has ended for good: its rows go. Answered by `memberRemoved`.
+    case remove(ActorID)
+    /// This life of it ends, and the next one begins.
+    case restart(ActorID)
 }
 
 /// Everything a worker needs to host a shard.
@@ -149,8 +165,17 @@ package struct Assignment: Sendable, Hashable, Codable {
     /// The runtime's directory.
     package var directory: String
     package var configuration: WorkerConfiguration
+    /// Actors of a group that ended while no worker was there to remove their rows.
+    package var drops: [ActorID]
 
-    package init(record: ActorRecord, incarnation: Incarnation, directory: String, configuration: WorkerConfiguration) {
+    package init(
+        record: ActorRecord,
+        incarnation: Incarnation,
+        directory: String,
+        configuration: WorkerConfiguration,
+        drops: [ActorID] = []
+    ) {
+        self.drops = drops
         self.record = record
         self.incarnation = incarnation
         self.directory = directory
@@ -177,6 +202,10 @@ package enum WorkerReport: Sendable, Hashable, Codable {
     case serving(ShardNumber, Incarnation, Epoch)
     /// The actor cannot be hosted: its constructor threw, its state is unreadable.
     case refused(ShardNumber, Incarnation, DeathCause)
+    /// One of the actors that share the worker cannot be hosted; the others go on.
+    case memberRefused(ActorID, DeathCause)
+    /// The rows of an actor that ended are gone.
+    case memberRemoved(ActorID)
     /// Another worker owns the shard by now; this one ends.
     case fenced(ShardNumber, Incarnation)
     /// A worker that outlived its supervisor hands back its listening socket and its page, as descriptors.

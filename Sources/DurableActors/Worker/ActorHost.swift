@@ -1,0 +1,183 @@
+internal import CBOR
+internal import Distributed
+internal import DurableCore
+internal import DurableStore
+internal import DurableTransport
+
+/// One actor in its worker: builds it from what is stored, and runs its calls one at a time.
+// SAFETY: everything but the constants is used on the worker's loop only; `assertOnLoop` checks at each entrance.
+final class ActorHost: @unchecked Sendable {
+    /// What makes an actor, from the registry's record or from its shard.
+    struct Definition: Sendable {
+        var id: ActorID
+        var typeName: String
+        var typeDescription: String
+        var arguments: [UInt8]
+        var name: String?
+
+        init(_ record: ActorRecord) {
+            id = record.id
+            typeName = record.typeName
+            typeDescription = record.typeDescription
+            arguments = record.arguments
+            name = record.options.name
+        }
+
+        init(_ id: ActorID, _ stored: StoredActor) {
+            self.id = id
+            typeName = stored.typeName
+            typeDescription = stored.type
+            arguments = stored.arguments
+            name = stored.name
+        }
+    }
+
+    /// Where the actor stands in this worker.
+    enum State {
+        /// No instance; the first call makes one. Becomes `building`.
+        case unbuilt
+        /// The constructor runs, or state is read. Becomes `ready`, `unbuilt` or `refused`.
+        case building
+        /// Calls run. Becomes `unbuilt` when its memory had to be dropped.
+        case ready(Activation)
+        /// It cannot live in this worker or was ended; its callers get this.
+        case refused(ActorError)
+    }
+
+    let definition: Definition
+    let type: any DurableActor.Type
+    let methods: MethodCheck
+    // SAFETY: the worker's host lives as long as its process.
+    unowned(unsafe) let host: WorkerHost
+    private(set) var state = State.unbuilt
+    /// Grows when the instance is dropped: a turn of an earlier one commits nothing.
+    private(set) var generation = 0
+    var mailbox = Mailbox<InboundCall>()
+    var open: [CallID: InboundCall] = [:]
+    /// Calls that arrived while there was no instance, in order.
+    var parked: [InboundCall] = []
+    /// How far each session has come that has called in this life.
+    var sessions: [SessionID: SessionProgress] = [:]
+
+    init(_ definition: Definition, _ type: any DurableActor.Type, _ methods: MethodCheck, in host: WorkerHost) {
+        self.definition = definition
+        self.type = type
+        self.methods = methods
+        self.host = host
+    }
+
+    var id: ActorID { definition.id }
+
+    /// The instance, when calls may run on it.
+    var activation: Activation? {
+        if case .ready(let activation) = state { activation } else { nil }
+    }
+
+    /// Whether the constructor is running.
+    var isBuilding: Bool { if case .building = state { true } else { false } }
+
+    /// Whether somebody waits for it.
+    var hasWork: Bool { !parked.isEmpty || mailbox.count > 0 }
+
+    /// Makes the instance, if there is none; then the calls that wait run.
+    func build() {
+        host.assertOnLoop()
+        guard case .unbuilt = state, host.store != nil else { return }
+        state = .building
+        let generation = generation
+        // Ends when the actor is built, or with the process.
+        Task(executorPreference: host.loop) { [self] in
+            do {
+                let activation = try await construct()
+                guard generation == self.generation else { return }
+                try install(activation)
+                begin(activation)
+            } catch {
+                guard generation == self.generation else { return }
+                buildFailed(error)
+            }
+        }
+    }
+
+    /// Drops an instance whose memory may be ahead of the disk. It is built again by `build`.
+    func drop() {
+        generation += 1
+        switch state {
+        case .refused: return
+        case .unbuilt, .building, .ready: break
+        }
+        state = .unbuilt
+        mailbox.pause()
+    }
+
+    /// The actor does not live here any more, for good: all who wait get this error.
+    func refuse(_ error: ActorError) {
+        generation += 1
+        state = .refused(error)
+        let waiting = Array(open.values) + parked
+        parked = []
+        mailbox = Mailbox()
+        for call in waiting { refuse(call, error) }
+    }
+
+    private func construct() async throws -> Activation {
+        let turn = Turn(self, call: nil, generation: generation)
+        return try await Turn.$current.withValue(turn) {
+            try await Activation.construct(type, definition.arguments, actor: id, runtime: host.runtime)
+        }
+    }
+
+    /// Puts the stored state into a new instance, or stores its first one.
+    @inline(never)
+    private func install(_ activation: Activation) throws {
+        guard let store = host.store else {
+            throw StoreError(.failed, "the shard was closed while \(definition.typeDescription) was built")
+        }
+        host.passes(.workerBeforeRestore)
+        let access = StateAccess(store, host.runtime.decoder, actor: id) { [self] error in host.unreadable(error, self) }
+        if let stored = try store.load(id) {
+            try activation.restore(stored.fields, access)
+        } else {
+            activation.begin(access)
+            let first = WriteSet(actor: id, changes: try activation.takeChanges())
+            try store.register(id, as: definition.stored, state: first)
+            activation.committed()
+        }
+        host.passes(.workerAfterRestore)
+        host.sweepSoon()
+    }
+
+    private func begin(_ activation: Activation) {
+        state = .ready(activation)
+        host.built(self)
+        // What was in the mailbox came first, and nothing starts before everything has its place.
+        mailbox.pause()
+        let waiting = parked
+        parked = []
+        for call in waiting {
+            for connection in call.connections { admit(call, on: connection) }
+        }
+        if let next = mailbox.finished() { begin(next) }
+    }
+
+    private func buildFailed(_ error: any Error) {
+        state = .unbuilt
+        switch error {
+        case let error as StoreError where error.code == .fenced:
+            host.fenced(error)
+        case let error as StoreError where error.code == .unreadable:
+            host.refused(self, .quarantined(message: error.description))
+        case let error as StoreError:
+            host.cannotBuild(self, error)
+        default:
+            host.refused(self, .constructorThrew(message: "\(error)"))
+        }
+    }
+}
+
+extension ActorHost.Definition {
+    /// What its shard keeps of it.
+    var stored: StoredActor {
+        StoredActor(type: typeDescription, typeName: typeName, name: name, arguments: arguments)
+    }
+}

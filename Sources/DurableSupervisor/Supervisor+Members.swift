@@ -1,0 +1,76 @@
+internal import DurableCore
+internal import DurableTransport
+
+/// Actors that share a worker and a shard.
+extension Supervisor {
+    /// The slot that hosts an actor: its own, or its group's.
+    func hosting(_ record: ActorRecord) -> Hosted {
+        hosted[record.shard] ?? host(registry.hosting(record))
+    }
+
+    /// One of the actors of a group ends for good; its rows go when a worker can remove them.
+    func endMember(_ record: ActorRecord, because cause: DeathCause, _ done: (() -> Void)? = nil) {
+        guard let group = record.group else { return }
+        refusedMembers[record.id] = nil
+        changes.removed += registry.end(record.id, cause: cause)
+        if let ended = registry.records[record.id] { changes.records.append(ended) }
+        for child in registry.owned(by: .actor(record.id)) { endActor(child, because: .ownerDied) }
+        persistSoon()
+        let hosted = hosting(record)
+        guard !registry.members(of: group).isEmpty else {
+            // Nobody is left: worker and shard go as a whole.
+            let gone = registry.removals(in: group)
+            for id in gone { memberRemoved(id) }
+            if let done { hosted.waiters.append((hosted.slot.incarnation, done)) }
+            perform(hosted.slot.end(because: .killed), on: record.shard)
+            return
+        }
+        guard case .serving = hosted.slot.state, let worker = hosted.worker else {
+            // Its next life is told with the assignment.
+            done?()
+            return
+        }
+        if let done { removalWaiters[record.id, default: []].append(done) }
+        send(.member(.remove(record.id)), to: worker)
+    }
+
+    /// A worker has removed the rows of an actor that ended.
+    func memberRemoved(_ id: ActorID) {
+        registry.removed(id)
+        changes.removed.append(id)
+        changes.records.removeAll { $0.id == id }
+        persistSoon()
+        for done in removalWaiters.removeValue(forKey: id) ?? [] { done() }
+    }
+
+    /// The worker of a group is gone: who waits for it to remove something waits no more.
+    func releaseRemovals(of group: ActorID) {
+        for id in registry.removals(in: group) {
+            for done in removalWaiters.removeValue(forKey: id) ?? [] { done() }
+        }
+    }
+
+    /// An actor of a group cannot be hosted. A detached one keeps its state until it is killed, or somebody starts the
+    /// runtime with an executable that can host it.
+    func memberRefused(_ id: ActorID, _ cause: DeathCause) {
+        guard let record = registry.records[id], record.ended == nil, record.group != nil else { return }
+        var entry = record
+        entry.incarnation = hosting(record).slot.incarnation
+        changes.ledger.append(
+            LedgerEntry(
+                record: entry,
+                pid: hosting(record).worker?.identity.pid ?? 0,
+                cause: cause,
+                isRestarted: false,
+                milliseconds: wallClockMilliseconds,
+                stderrTail: hosting(record).worker?.stderrTail ?? ""
+            )
+        )
+        persistSoon()
+        if record.owner == .detached {
+            refusedMembers[id] = cause
+        } else {
+            endMember(record, because: cause)
+        }
+    }
+}
