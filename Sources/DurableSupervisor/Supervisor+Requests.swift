@@ -82,7 +82,8 @@ extension Supervisor {
             let message = "the name \"\(name)\" in namespace \"\(namespace)\" belongs to a living actor; kill it "
             return .failed(ActorError(.nameTaken, message + "first, or use get-or-create", actor: holder))
         case .groupDiffers(let durability):
-            let message = "the actors of \(request.options.isolation) are stored at .\(durability); use that, or another "
+            let message =
+                "the actors of \(request.options.isolation) are stored at .\(durability); use that, or another "
             return .failed(ActorError(.invalidArgument, message + "group"))
         case .ownerGone:
             return .failed(ActorError(.died, "the actor that was to own the new one has ended"))

@@ -21,7 +21,7 @@ final class ActorChannel: Sendable {
         var location: ActorLocation?
     }
 
-    private let actor: ActorID
+    let actor: ActorID
     private let calls: CallClient
     private let state: Mutex<State>
 
@@ -35,7 +35,10 @@ final class ActorChannel: Sendable {
     var location: ActorLocation? { state.withLock { $0.location } }
 
     func located(_ location: ActorLocation) {
-        state.withLock { $0.location = location }
+        state.withLock { state in
+            state.location = location
+            state.channel.sharesConnection = location.group != nil
+        }
     }
 
     /// Draws the next place in the order of calls.
@@ -102,8 +105,7 @@ final class ActorChannel: Sendable {
                 case .connect:
                     connect(&state)
                 case .disconnect:
-                    state.connection?.close()
-                    state.connection = nil
+                    disconnect(&state)
                 case .send(let frame):
                     // A connection that cannot take the frame is closing; the frame is sent again on the next.
                     _ = state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
@@ -152,6 +154,10 @@ final class ActorChannel: Sendable {
 
     private func connect(_ state: inout State) {
         guard state.connection == nil, let location = state.location else { return }
+        if location.group != nil {
+            state.connection = calls.group(of: location.shard).join(self)
+            return
+        }
         state.connection = Connection.connect(
             path: calls.socket(of: location.shard),
             on: calls.loop,
@@ -165,9 +171,19 @@ final class ActorChannel: Sendable {
         )
     }
 
-    private func opened(_ connection: Connection) {
+    private func disconnect(_ state: inout State) {
+        guard let connection = state.connection else { return }
+        state.connection = nil
+        guard let location = state.location, location.group != nil else { return connection.close() }
+        let group = calls.group(of: location.shard)
+        // Not at once: the group's connection may be telling this channel something.
+        calls.loop.execute { [self] in group.leave(self, connection) }
+    }
+
+    /// The worker said who it is.
+    func opened(_ connection: Connection) {
         guard let hello = connection.peerHello, let greeting = try? HostGreeting(decoding: hello.info),
-            greeting.actor == actor
+            greeting.actor == location?.group ?? actor
         else {
             connection.fail(TransportError(.protocolViolation, "the worker does not host \(actor)"))
             return
@@ -183,6 +199,11 @@ final class ActorChannel: Sendable {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }
+        received(reply, on: connection)
+    }
+
+    /// A reply arrived.
+    func received(_ reply: ReplyFrame, on connection: Connection) {
         update { state in
             // What a replaced connection still delivers is not listened to.
             guard state.connection === connection, reply.actor == actor else { return [] }
@@ -190,7 +211,8 @@ final class ActorChannel: Sendable {
         }
     }
 
-    private func closed(_ connection: Connection) {
+    /// The connection ended.
+    func closed(_ connection: Connection) {
         update { state in
             guard state.connection === connection else { return [] }
             state.connection = nil

@@ -12,6 +12,7 @@ final class CallClient: Sendable {
     private let layout: RuntimeLayout
     private let session: SessionID
     private let channels = Mutex<[ActorID: ActorChannel]>([:])
+    private let groups = Mutex<[ShardNumber: GroupConnection]>([:])
     private let stopped = Mutex<ActorError?>(nil)
 
     init(loop: EventLoop, link: SupervisorLink, layout: RuntimeLayout) {
@@ -95,6 +96,16 @@ final class CallClient: Sendable {
         stopped.withLock { $0 = error }
         let open = channels.withLock { Array($0.values) }
         for channel in open { channel.stop(error) }
+    }
+
+    /// The one connection to a group's worker.
+    func group(of shard: ShardNumber) -> GroupConnection {
+        groups.withLock { groups in
+            if let known = groups[shard] { return known }
+            let group = GroupConnection(path: socket(of: shard), loop: loop)
+            groups[shard] = group
+            return group
+        }
     }
 
     func socket(of shard: ShardNumber) -> String { layout.shardSocket(shard) }

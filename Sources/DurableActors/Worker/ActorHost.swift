@@ -134,7 +134,8 @@ final class ActorHost: @unchecked Sendable {
             throw StoreError(.failed, "the shard was closed while \(definition.typeDescription) was built")
         }
         host.passes(.workerBeforeRestore)
-        let access = StateAccess(store, host.runtime.decoder, actor: id) { [self] error in host.unreadable(error, self) }
+        let access = StateAccess(store, host.runtime.decoder, actor: id) { [self] error in host.unreadable(error, self)
+        }
         if let stored = try store.load(id) {
             try activation.restore(stored.fields, access)
         } else {

@@ -50,6 +50,8 @@ package struct CallerChannel: Sendable {
     package let actor: ActorID
     /// Where the channel stands.
     package private(set) var state: State = .idle
+    /// Whether the connection is that of a whole group. A channel without open calls does not ask why it ended.
+    package var sharesConnection = false
     private let session: SessionID
     private var calls: [UInt64: Call] = [:]
     private var nextSequence: UInt64 = 1
@@ -126,6 +128,9 @@ package struct CallerChannel: Sendable {
     package mutating func closed() -> [Action] {
         hasConnection = false
         switch state {
+        case .connected where sharesConnection && calls.isEmpty:
+            state = .idle
+            return []
         case .connected(let incarnation):
             state = .lost(incarnation)
             // The socket outlives the worker: wait there for the next one while the supervisor is asked.

@@ -1,0 +1,121 @@
+import DurableActors
+import DurableCore
+import DurableSupervisor
+import Glibc
+import Testing
+
+/// Many actors in one worker and one shard.
+@Suite(.serialized) struct SharedTests {
+    private var shared: ActorOptions { ActorOptions.resilient.shared("counters") }
+
+    @Test func `actors of a group share a process and keep states of their own over its kills`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            var counters: [Counter] = []
+            for _ in 0..<20 { counters.append(try await runtime.spawn(Counter.self, options: shared)) }
+            for round in 1...5 {
+                let refs = counters.enumerated().map { index, counter in counter.submit { try await $0.add(index) } }
+                for (index, ref) in refs.enumerated() { #expect(try await ref.value == index * round) }
+                kill(try await runtime.process(of: counters[0]), SIGKILL)
+            }
+            for (index, counter) in counters.enumerated() { #expect(try await counter.read() == index * 5) }
+            var processes: Set<Int32> = []
+            for counter in counters { processes.insert(try await counter.processID()) }
+            #expect(processes.count == 1)
+            #expect(try await runtime.process(of: counters[3]) == processes.first)
+        }
+    }
+
+    @Test func `a call that dies with the worker is applied once`() async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime { runtime in
+            let dying = try await runtime.spawn(Counter.self, options: shared)
+            let other = try await runtime.spawn(Counter.self, options: shared)
+            #expect(try await other.add(7) == 7)
+            #expect(try await dying.addDying(10, times: 3, log: scratch.file("log")) == 10)
+            #expect(try await other.add(1) == 8)
+            #expect(try await dying.read() == 10)
+        }
+    }
+
+    @Test func `an actor that is killed leaves the others alone, and its rows go`() async throws {
+        let scratch = ScratchDirectory()
+        let runtime = try await ActorRuntime.start(directory: scratch.file("data"))
+        let first = try await runtime.spawn(Counter.self, options: shared)
+        let second = try await runtime.spawn(Counter.self, options: shared)
+        #expect(try await first.add(1) == 1)
+        #expect(try await second.add(2) == 2)
+        let process = try await second.processID()
+        try await runtime.kill(first)
+        #expect(await failure { _ = try await first.read() }?.code == .died)
+        #expect(try await second.add(1) == 3)
+        #expect(try await second.processID() == process)
+        #expect(try await runtime.actors().map(\.id) == [second.id])
+        try await runtime.kill(second)
+        #expect(RuntimeDirectory.entries(of: scratch.file("data/shards")) == [])
+        await runtime.shutdown()
+    }
+
+    @Test func `an actor whose constructor throws ends alone`() async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: shared)
+            #expect(try await counter.add(1) == 1)
+            let setup = Picky.Setup(crashes: 0, log: scratch.file("log"), throwing: true)
+            let picky = try await runtime.spawn(Picky.self, setup, options: shared)
+            let error = await failure { _ = try await picky.add(1) }
+            #expect(error?.code == .died && error?.message.contains("not today") == true)
+            #expect(try await counter.add(1) == 2)
+        }
+    }
+
+    @Test func `detached actors of a group are found again, each with its state`() async throws {
+        let scratch = ScratchDirectory()
+        let count = 50
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+            for number in 0..<count {
+                let counter = try await runtime.getOrCreate(Counter.self, name: "c\(number)", options: shared)
+                #expect(try await counter.add(number) == number)
+            }
+            for pid in try await runtime.actors().compactMap(\.processID) + [runtime.supervisorProcessID ?? 0] {
+                kill(pid, SIGKILL)
+            }
+        }
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+            #expect(try await runtime.actors().count == count)
+            for number in 0..<count {
+                let counter = try await runtime.getActor(Counter.self, name: "c\(number)")
+                #expect(try await counter.add(1) == number + 1)
+            }
+            for actor in try await runtime.actors() {
+                try await runtime.kill(runtime.getActor(Counter.self, name: try #require(actor.name)))
+            }
+        }
+        #expect(RuntimeDirectory.entries(of: scratch.file("data/shards")) == [])
+    }
+
+    @Test func `a supervisor that takes over finds a group's worker and its actors`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: shared)
+            let process = try await counter.processID()
+            for number in 1...5 {
+                #expect(try await counter.add(1) == number)
+                kill(try #require(runtime.supervisorProcessID), SIGKILL)
+                let another = try await runtime.spawn(Counter.self, options: shared)
+                #expect(try await another.add(number) == number)
+            }
+            #expect(try await counter.processID() == process)
+        }
+    }
+
+    @Test func `a group stores at one level`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            _ = try await runtime.spawn(Counter.self, options: shared)
+            var options = shared
+            options.durability = .process
+            let error = await failure { _ = try await runtime.spawn(Counter.self, options: options) }
+            #expect(error?.code == .invalidArgument && error?.message.contains("disk") == true)
+            let bad = await failure { _ = try await runtime.spawn(Counter.self, options: .resilient.shared("")) }
+            #expect(bad?.code == .invalidArgument && bad?.message.contains("group") == true)
+        }
+    }
+}
