@@ -28,7 +28,7 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         do {
-            var inspection = try Inspection(directory, deaths: deaths)
+            var inspection = try DamageGuard.reading(directory) { try Inspection(directory, deaths: deaths) }
             if let actor { try inspection.select(actor) }
             let text = json ? try JSON.text(inspection.value) + "\n" : try inspection.text(full: actor != nil)
             try StandardOutput.write(text)
