@@ -35,6 +35,12 @@ extension ProcessHandle {
         }
     }
 
+    /// Does something while no other thread of this process starts a child; a start that is under way is finished
+    /// first. Who never returns from it ends this process without having started another one.
+    package static func withoutSpawning(_ body: () -> Void) {
+        WatchedProcesses.withoutOthersStartingOrReaping { body() }
+    }
+
     /// Finds a process that this one did not start. Returns nil if it has ended, or if the pid names another process.
     ///
     /// - Throws: If the kernel gives no pidfd for another reason, such as too many open descriptors.

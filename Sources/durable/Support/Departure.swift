@@ -1,5 +1,6 @@
 internal import DurableActors
 internal import DurableCore
+internal import DurableProcess
 internal import DurableSupervisor
 internal import Glibc
 
@@ -49,34 +50,39 @@ struct Departure: Sendable {
         while true {
             if isGone() { return .clean }
             if case .othersOnly = use { return .shared }
-            guard ContinuousClock.now < deadline else { return force() }
+            guard ContinuousClock.now < deadline else { break }
             do {
                 try await Task.sleep(for: .milliseconds(10))
             } catch {
-                return force()
+                break
             }
         }
+        // Whoever has left starts nothing any more.
+        var outcome = Outcome.leftToSupervisor
+        force { outcome = $0 }
+        return outcome
     }
 
     /// Kills everything without asking, unless others use the directory. Blocks its thread.
-    func force() -> Outcome {
+    /// - Parameter report: Gets the outcome before this process, which may still hold the runtime, can start the next
+    ///   supervisor: it does not, when `report` ends it.
+    func force(_ report: (Outcome) -> Void) {
         switch use {
-        case .ours: break
-        case .othersOnly: return .shared
-        case .both: return .leftToSupervisor
+        case .ours: ProcessHandle.withoutSpawning { report(killAll()) }
+        case .othersOnly: report(.shared)
+        case .both: report(.leftToSupervisor)
         }
-        // Whoever holds the lock is the only one who may serve: it keeps this process's own keeper from starting a new
-        // supervisor. Held until the process ends.
-        let lock = open(layout.lock, O_RDWR | O_CLOEXEC)
-        var isLocked = lock < 0
+    }
+
+    private func killAll() -> Outcome {
         var killed: [RuntimeProcesses.Found] = []
         let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
-            if !isLocked { isLocked = flock(lock, LOCK_EX | LOCK_NB) == 0 }
-            let living = processes.living()
-            if living.isEmpty, isLocked, isGone() { return killed.isEmpty ? .clean : .killed(killed) }
+            if isGone() { return killed.isEmpty ? .clean : .killed(killed) }
             // Supervisors come first: they would replace the workers.
-            for process in living where process.kill() && !killed.contains(process) { killed.append(process) }
+            for process in processes.living() where process.kill() && !killed.contains(process) {
+                killed.append(process)
+            }
             usleep(2000)
         }
         return .stuck(processes.living())

@@ -104,8 +104,13 @@ final class Interruption: Sendable {
         }
         // Whoever asks twice does not want to wait. Nor has an end that is stuck to be waited for.
         _ = next(within: Self.patience)
-        if case .running(let departure) = state.withLock({ $0.stage }) {
-            end(number, departure.text(departure.force()))
+        // Only when a runtime has been started, a matter of milliseconds, it is known what there is to end.
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline {
+            if case .running(let departure) = state.withLock({ $0.stage }) {
+                departure.force { end(number, departure.text($0)) }
+            }
+            usleep(1000)
         }
         end(number, "the runtime was still being started; its supervisor ends by itself")
     }
