@@ -34,7 +34,7 @@ struct DepartureTests {
         let outcome = await departure.leave()
         guard case .killed(let processes) = outcome else {
             Issue.record("\(outcome)")
-            worker.terminate()
+            kill(worker.processIdentifier, SIGKILL)
             return
         }
         #expect(processes.map(\.pid) == [worker.processIdentifier])
@@ -66,6 +66,28 @@ struct DepartureTests {
         departure.force { #expect($0 == .shared) }
         #expect(kill(pid, 0) == 0)
         #expect(departure.text(.shared).contains("other programs go on using \(scratch.file("data"))"))
+        try await killEverything(in: runtime.directory)
+    }
+
+    @Test("a runtime that was left is not started again, however late its driver gets to hear that it has left")
+    func leavesOnce() async throws {
+        let scratch = try ScratchDirectory()
+        let runtime = try await ActorRuntime.start(directory: scratch.file("data"))
+        let notes = try await runtime.spawn(Notebook.self)
+        _ = try await notes.processID()
+        let processes = RuntimeProcesses(runtime.directory)
+        let first = try #require(processes.living().first { $0.isSupervisor })
+        let leaving = Task.detached { await runtime.shutdown() }
+        // Keeps the threads busy on which the answer would be handled.
+        let busy = (0..<8).map { _ in Task.detached { _ = usleep(200_000) } }
+        await leaving.value
+        for task in busy { await task.value }
+        try await eventually("the supervisor's end") {
+            processes.living()
+        } is: {
+            !$0.contains(first)
+        }
+        #expect(processes.living().filter(\.isSupervisor) == [])
         try await killEverything(in: runtime.directory)
     }
 

@@ -126,7 +126,14 @@ final class SupervisorLink: Sendable {
             connection.fail(TransportError(.protocolViolation, "a response of the supervisor cannot be read"))
             return
         }
-        state.withLock { $0.pending.removeValue(forKey: number)?.waiter }?.resume(returning: response)
+        let waiter = state.withLock { state in
+            if case .left = response {
+                // Who has left does not come back: the supervisor may end before the waiter gets to call `stop`.
+                state.stopped = state.stopped ?? ActorError(.runtimeStopped, "the runtime has been shut down")
+            }
+            return state.pending.removeValue(forKey: number)?.waiter
+        }
+        waiter?.resume(returning: response)
     }
 
     private func closed(_ connection: Connection) {
