@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `a directory of another user is refused`() async throws {
-        try #require(geteuid() == 0, "this test changes a directory's owner, which only root may")
+        try #require(geteuid() == 0, "this test needs root: it gives a directory to another user")
         let scratch = ScratchDirectory()
         let path = scratch.file("foreign")
         #expect(mkdir(path, 0o700) == 0 && chown(path, 65534, 65534) == 0)

@@ -89,7 +89,7 @@ import Testing
 /// A disk without room.
 @Suite(.serialized) struct FullDiskTests {
     @Test func `a full disk fails the call, changes nothing, and the actor goes on when there is room`() async throws {
-        try #require(geteuid() == 0, "this test mounts a small file system, which only root may")
+        try #require(geteuid() == 0, "this test needs root: it mounts a small file system")
         let scratch = ScratchDirectory()
         let mount = scratch.file("small")
         #expect(mkdir(mount, 0o700) == 0)
