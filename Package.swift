@@ -108,7 +108,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
+        .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore", "DurableChaos"], swiftSettings: settings),
         .testTarget(
             name: "DurableStoreTests",
             dependencies: ["DurableStore", "DurableCore", "DurableLMDB", "CBOR", "DurableChaos", "StoreTestChild"],
@@ -119,16 +119,16 @@ let package = Package(
             dependencies: ["DurableSupervisor", "DurableCore", "DurableLMDB"],
             swiftSettings: settings
         ),
-        .testTarget(name: "CBORTests", dependencies: ["CBOR"], swiftSettings: settings),
+        .testTarget(name: "CBORTests", dependencies: ["CBOR", "DurableChaos"], swiftSettings: settings),
         .testTarget(
             name: "DurableTransportTests",
-            dependencies: ["DurableTransport", "CDurable"],
+            dependencies: ["DurableTransport", "CDurable", "DurableChaos"],
             swiftSettings: settings
         ),
         .testTarget(name: "DurableProcessTests", dependencies: ["DurableProcess"], swiftSettings: settings),
         .testTarget(
             name: "DurableLMDBTests",
-            dependencies: ["DurableLMDB", "LMDBTestWorker"],
+            dependencies: ["DurableLMDB", "DurableChaos", "LMDBTestWorker"],
             swiftSettings: settings
         ),
         .testTarget(

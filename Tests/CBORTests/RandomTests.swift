@@ -1,4 +1,5 @@
 import CBOR
+import DurableChaos
 import Testing
 
 /// Makes random items and values.

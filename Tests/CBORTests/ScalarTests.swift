@@ -1,4 +1,5 @@
 import CBOR
+import DurableChaos
 import Foundation
 import Testing
 

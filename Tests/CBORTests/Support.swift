@@ -1,23 +1,6 @@
 import CBOR
 import Foundation
 
-/// A small generator whose sequence depends only on its seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// The seed of the random tests: `CBOR_TEST_SEED`, or a fixed one.
 let testSeed = ProcessInfo.processInfo.environment["CBOR_TEST_SEED"].flatMap(UInt64.init) ?? 0x5eed_cb0e
 

@@ -1,4 +1,5 @@
 import DurableActors
+import DurableChaos
 import Foundation
 import Glibc
 import Testing
@@ -31,7 +32,7 @@ import Testing
 
     @Test(arguments: [UInt64(1), 2, 3])
     func `random kills of workers and supervisor lose and double nothing`(seed: UInt64) async throws {
-        var generator = Seeded(state: seed)
+        var generator = SeededGenerator(seed: seed)
         try await ActorRuntime.withRuntime { runtime in
             var counters: [Counter] = []
             for _ in 0..<4 { counters.append(try await runtime.spawn(Counter.self, options: .resilient)) }
@@ -57,18 +58,5 @@ import Testing
             }
             for counter in counters { #expect(try await counter.read() == 150, "seed \(seed)") }
         }
-    }
-}
-
-/// A small generator whose whole state is its seed.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,3 +1,4 @@
+import DurableChaos
 import DurableCore
 import Testing
 

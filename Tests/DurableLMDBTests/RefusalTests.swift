@@ -1,3 +1,4 @@
+import DurableChaos
 import DurableLMDB
 import Foundation
 import Testing

@@ -1,3 +1,4 @@
+import DurableChaos
 import Testing
 
 @testable import DurableTransport
