@@ -106,6 +106,13 @@ import Testing
             #expect(try await hoarder.processID() == pid)
             kill(pid, SIGKILL)
             #expect(try await hoarder.kept() == 2000)
+
+            // What waits behind the call that finds no room runs when the actor is built again, in its order.
+            let failing = hoarder.submit { try await $0.keep(6 << 20) }
+            let waiting = (1...50).map { count in hoarder.submit { try await $0.keep(count) } }
+            #expect(await failure { _ = try await failing.value }?.code == .storageFull)
+            for (position, ref) in waiting.enumerated() { #expect(try await ref.value == position + 1) }
+            #expect(try await hoarder.kept() == 50)
         }
     }
 

@@ -26,6 +26,22 @@ struct MailboxTests {
         #expect(mailbox.finished() == nil)
     }
 
+    @Test func aCallThatIsPutBackStartsBeforeThoseThatWait() {
+        var mailbox = Mailbox<Int>()
+        #expect(mailbox.arrived(1) == 1)
+        for call in 2...200 { #expect(mailbox.arrived(call) == nil) }
+        mailbox.putBack(1)
+        #expect(mailbox.count == 200)
+        #expect(mailbox.isBusy, "nothing starts until it is told")
+        for call in 1...199 {
+            #expect(mailbox.finished() == call)
+            mailbox.putBack(call)
+            #expect(mailbox.finished() == call)
+        }
+        #expect(mailbox.finished() == 200)
+        #expect(mailbox.finished() == nil)
+    }
+
     @Test(arguments: Seeds.first(20)) func noCallIsLostDoubledOrOvertaken(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var mailbox = Mailbox<Int>()
@@ -37,6 +53,10 @@ struct MailboxTests {
                 arrived += 1
             } else if running {
                 running = false
+                if random.oneIn(4) {
+                    started -= 1
+                    mailbox.putBack(started)
+                }
                 next = mailbox.finished()
             }
             guard let next else { continue }

@@ -44,10 +44,18 @@ extension ActorHost {
         let turn = Turn(self, call: call.frame.id, generation: generation)
         // Ends with the turn; nobody waits for a turn but its caller.
         Task(executorPreference: host.loop) { [self] in
+            guard turn.generation == self.generation else { return notBegun(call) }
             let outcome = await Turn.$current.withValue(turn) { await run(call.frame) }
             host.assertOnLoop()
             finish(call, outcome, turn.generation)
         }
+    }
+
+    /// The instance was dropped before the turn began: it has seen nothing that is lost, and runs on what is built.
+    private func notBegun(_ call: InboundCall) {
+        if case .refused = state { return }
+        mailbox.putBack(call)
+        build()
     }
 
     /// Answers a call that was made before from its completion record. False when it is to be run.

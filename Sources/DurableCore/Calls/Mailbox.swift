@@ -23,6 +23,16 @@ package struct Mailbox<Call: Sendable>: Sendable {
     /// Lets nothing start until `finished` is called, as if a turn were running.
     package mutating func pause() { isBusy = true }
 
+    /// A call that was to start has not: it starts before all that wait.
+    package mutating func putBack(_ call: Call) {
+        guard head > 0 else {
+            waiting.insert(call, at: 0)
+            return
+        }
+        head -= 1
+        waiting[head] = call
+    }
+
     /// The running turn is over. Returns the call that starts next.
     package mutating func finished() -> Call? {
         guard head < waiting.count else {
