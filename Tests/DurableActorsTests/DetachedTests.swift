@@ -3,7 +3,7 @@ import DurableSupervisor
 import Glibc
 import Testing
 
-/// A detached actor that is out of restarts.
+/// Detached actors that are out of restarts, or were refused.
 @Suite(.serialized) struct DetachedTests {
     private let options = ActorOptions(maxRestarts: 1)
 
@@ -58,6 +58,32 @@ import Testing
             let counter = try await runtime.getActor(Counter.self, name: "kept")
             #expect(try await counter.read() == expected)
             try await runtime.kill(counter)
+        }
+    }
+
+    @Test func `a detached actor whose constructor threw is dead and keeps its name until it is killed`() async throws {
+        let scratch = ScratchDirectory()
+        var setup = Picky.Setup(crashes: 0, log: scratch.file("log"), throwing: true)
+        for round in 1...2 {
+            try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+                let picky = try await runtime.getOrCreate(Picky.self, name: "picky", setup, options: .resilient)
+                for _ in 0..<3 {
+                    let same = try await runtime.getActor(Picky.self, name: "picky")
+                    #expect(same.id == picky.id)
+                    let error = await failure { _ = try await same.add(1) }
+                    #expect(error?.code == .died, "round \(round)")
+                    #expect(error?.message.contains("not today, schön") == true, "\(String(describing: error))")
+                }
+            }
+        }
+        setup.throwing = false
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+            let dead = try await runtime.getOrCreate(Picky.self, name: "picky", setup)
+            #expect(await failure { _ = try await dead.add(1) }?.code == .died, "its recorded arguments count")
+            try await runtime.kill(dead)
+            let fresh = try await runtime.getOrCreate(Picky.self, name: "picky", setup)
+            #expect(try await fresh.add(1) == 1)
+            try await runtime.kill(fresh)
         }
     }
 

@@ -50,6 +50,7 @@ import Testing
         try await ActorRuntime.withRuntime { runtime in
             let shelf = try await runtime.spawn(Shelf.self)
             let own = RawCaller.method("add", of: Shelf.self)
+            #expect(try await shelf.add(0) == 0)
             let pid = try await runtime.process(of: shelf)
             let missing = try await send(own, to: shelf.id, runtime, 1, [Int]()).outcome.error
             #expect(missing?.code == .serialization)
