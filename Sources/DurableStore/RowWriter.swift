@@ -21,6 +21,9 @@ struct RowWriter {
         _ transaction: inout WriteTransaction
     ) throws {
         switch change {
+        case .actor(let stored):
+            let row = StoredValue.seal(try CBOREncoder().encode(stored))
+            try transaction.put(set.actor.bytes, row, in: databases.actors)
         case .property(let name, .value(let bytes)):
             let key = ShardLayout.stateKey(set.actor, field: name)
             try put(key, bytes, set.schema, in: databases.state, &transaction)

@@ -1,4 +1,3 @@
-internal import CBOR
 package import DurableCore
 internal import DurableLMDB
 
@@ -6,21 +5,31 @@ internal import DurableLMDB
 extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
-        try commit(writeSets) { _ throws(LMDBError) in }
+        let databases = databases
+        let (written, discards) = try write("committing") { transaction throws in
+            let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
+            guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            next.version += 1
+            next.nextRows = max(next.nextRows, self.fence.nextRows)
+            var writer = RowWriter(databases: databases, fence: next)
+            for set in writeSets {
+                for change in set.changes { try writer.apply(change, of: set, &transaction) }
+                guard let completion = set.completion else { continue }
+                try writer.record(completion, of: set.actor, &transaction)
+            }
+            try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
+            self.beforeCommit()
+            return (writer.fence, writer.hasDiscarded)
+        }
+        fence = written
+        if discards { hasDiscarded = true }
     }
 
     /// Records which actor lives here; with its first state, in one transaction.
     package func register(_ actor: ActorID, as stored: StoredActor, state: WriteSet?) throws(StoreError) {
-        let row: [UInt8]
-        do {
-            row = StoredValue.seal(try CBOREncoder().encode(stored))
-        } catch {
-            throw StoreError(.failed, "encoding the record of \(actor): \(error)")
-        }
-        let actors = databases.actors
-        try commit(state.map { [$0] } ?? []) { transaction throws(LMDBError) in
-            try transaction.put(actor.bytes, row, in: actors)
-        }
+        var set = state ?? WriteSet(actor: actor, changes: [])
+        set.changes.insert(.actor(stored), at: 0)
+        try commit([set])
     }
 
     /// Deletes some of the rows that were discarded.
@@ -56,30 +65,5 @@ extension ShardStore {
         }
         hasDiscarded = isLeft
         return isLeft
-    }
-
-    private func commit(
-        _ writeSets: [WriteSet],
-        _ more: (inout WriteTransaction) throws(LMDBError) -> Void
-    ) throws(StoreError) {
-        let databases = databases
-        let (written, discards) = try write("committing") { transaction throws in
-            let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
-            guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
-            next.version += 1
-            next.nextRows = max(next.nextRows, self.fence.nextRows)
-            var writer = RowWriter(databases: databases, fence: next)
-            for set in writeSets {
-                for change in set.changes { try writer.apply(change, of: set, &transaction) }
-                guard let completion = set.completion else { continue }
-                try writer.record(completion, of: set.actor, &transaction)
-            }
-            try more(&transaction)
-            try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
-            self.beforeCommit()
-            return (writer.fence, writer.hasDiscarded)
-        }
-        fence = written
-        if discards { hasDiscarded = true }
     }
 }

@@ -4,6 +4,8 @@ package import DurableCore
 package struct WriteSet: Sendable, Hashable {
     /// One change of what is stored for an actor.
     package enum Change: Sendable, Hashable {
+        /// What the actor is; with its first state.
+        case actor(StoredActor)
         /// A property's value, or a collection's header, replaces what was stored under the name.
         case property(String, StoredProperty)
         /// A property is not stored any more; its rows go with it.

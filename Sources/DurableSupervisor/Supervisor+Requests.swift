@@ -30,9 +30,14 @@ extension Supervisor {
         from driver: DriverID?,
         _ answer: @escaping @Sendable (SupervisorResponse) -> Void
     ) {
+        if case .create(let wanted) = request {
+            if let known = create(wanted, answer) { answer(known) }
+            return
+        }
+        finishCreations()
         switch request {
-        case .create(let wanted):
-            answer(create(wanted))
+        case .create:
+            break
         case .locate(let id, let lost):
             locate(id, lost: lost, answer)
         case .lookup(let name, let namespace, let executable):
@@ -51,7 +56,11 @@ extension Supervisor {
         }
     }
 
-    private func create(_ request: CreateRequest) -> SupervisorResponse {
+    /// Creates an actor, or finds it. `nil` when the answer comes with `finishCreations`.
+    private func create(
+        _ request: CreateRequest,
+        _ answer: @escaping @Sendable (SupervisorResponse) -> Void
+    ) -> SupervisorResponse? {
         do {
             try request.options.validate()
         } catch {
@@ -64,15 +73,13 @@ extension Supervisor {
         case .created(let record):
             changes.records.append(record)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
-            // An actor that somebody has been told of survives everything from here on.
-            if let error = persist() {
-                changes.records.removeAll { $0.id == record.id }
-                registry.remove(record.id)
-                return .failed(error)
-            }
-            perform(hosting(record).slot.activate(now: now), on: record.shard)
-            return .location(ActorLocation(record))
+            creations.append((record, answer))
+            return nil
         case .existing(let record):
+            if creations.contains(where: { $0.record.id == record.id }), record.typeName == request.typeName {
+                creations.append((record, answer))
+                return nil
+            }
             guard record.typeName == request.typeName else {
                 return .failed(wrongType(record, asked: request.typeDescription))
             }
@@ -87,6 +94,25 @@ extension Supervisor {
             return .failed(ActorError(.invalidArgument, message + "group"))
         case .ownerGone:
             return .failed(ActorError(.died, "the actor that was to own the new one has ended"))
+        }
+    }
+
+    /// Stores what was created since the loop's last batch, all in one transaction: an actor that somebody has been told
+    /// of survives everything from there on.
+    func finishCreations() {
+        guard !creations.isEmpty else { return }
+        let created = creations
+        creations = []
+        if let error = persist() {
+            let ids = Set(created.map(\.record.id))
+            changes.records.removeAll { ids.contains($0.id) }
+            for id in ids { registry.remove(id) }
+            for (_, answer) in created { answer(.failed(error)) }
+            return
+        }
+        for (record, answer) in created {
+            perform(hosting(record).slot.activate(now: now), on: record.shard)
+            answer(.location(ActorLocation(record)))
         }
     }
 

@@ -54,6 +54,8 @@ final class Supervisor: @unchecked Sendable {
     var spawnFailures = 0
     /// Detached actors of groups that their worker could not host, and why.
     var refusedMembers: [ActorID: DeathCause] = [:]
+    /// Actors that were created and are not stored yet, and who is told.
+    var creations: [(record: ActorRecord, answer: @Sendable (SupervisorResponse) -> Void)] = []
     /// Answered once the rows of an actor of a group are gone.
     var removalWaiters: [ActorID: [() -> Void]] = [:]
     var changes = RegistryStore.Changes()
@@ -93,6 +95,7 @@ final class Supervisor: @unchecked Sendable {
             request: { [unowned self] in received($1, on: $0, from: nil) },
             exited: { [unowned self] in workerExited($0) }
         )
+        loop.setBatchEnd { [unowned self] in finishCreations() }
         recover(stored.drivers)
         try listen()
     }

@@ -119,3 +119,48 @@ import Testing
         }
     }
 }
+
+extension SharedTests {
+    /// How many actors the large group has; `DURABLE_TEST_GROUP` sets it.
+    private static var groupSize: Int {
+        getenv("DURABLE_TEST_GROUP").flatMap { Int(String(cString: $0)) } ?? 2_000
+    }
+
+    @Test func `a large group is created, answers and recovers`() async throws {
+        let count = Self.groupSize
+        try await ActorRuntime.withRuntime { runtime in
+            let options = ActorOptions.resilient.shared("large")
+            let counters = try await inParallel(count) { _ in
+                try await runtime.spawn(Counter.self, options: options)
+            }
+            #expect(Set(counters.map(\.id)).count == count)
+            for round in 1...2 {
+                let values = try await inParallel(count) { try await counters[$0].add($0) }
+                #expect(values == (0..<count).map { $0 * round })
+                kill(try await runtime.process(of: counters[0]), SIGKILL)
+            }
+            let values = try await inParallel(count) { try await counters[$0].read() }
+            #expect(values == (0..<count).map { $0 * 2 })
+        }
+    }
+
+    /// Does something for each number, some hundreds at a time.
+    private func inParallel<Result: Sendable>(
+        _ count: Int,
+        _ body: @escaping @Sendable (Int) async throws -> Result
+    ) async throws -> [Result] {
+        try await withThrowingTaskGroup(of: [(Int, Result)].self) { group in
+            let lanes = min(count, 256)
+            for lane in 0..<lanes {
+                group.addTask {
+                    var results: [(Int, Result)] = []
+                    for number in stride(from: lane, to: count, by: lanes) {
+                        results.append((number, try await body(number)))
+                    }
+                    return results
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+    }
+}

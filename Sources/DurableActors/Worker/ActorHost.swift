@@ -140,9 +140,9 @@ final class ActorHost: @unchecked Sendable {
             try activation.restore(stored.fields, access)
         } else {
             activation.begin(access)
-            let first = WriteSet(actor: id, changes: try activation.takeChanges())
-            try store.register(id, as: definition.stored, state: first)
-            activation.committed()
+            // Committed with the first calls' changes, before their replies leave.
+            let first = try [.actor(definition.stored)] + activation.takeChanges()
+            host.gate.hold(WriteSet(actor: id, changes: first), reply: nil)
         }
         host.passes(.workerAfterRestore)
         host.sweepSoon()
