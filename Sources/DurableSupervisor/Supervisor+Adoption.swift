@@ -151,15 +151,16 @@ extension Supervisor {
 
     /// Ends the actors whose owner did not outlive the former supervisor.
     private func endOrphans() {
-        for record in registry.records.values where record.ended == nil {
-            let isOrphan =
+        let orphans = registry.records.values.filter { record in
+            guard record.ended == nil else { return false }
+            return
                 switch record.owner {
                 case .detached: false
                 case .driver(let id): drivers[id] == nil
                 case .actor(let id): registry.records[id].map { $0.ended != nil } ?? true
                 }
-            if isOrphan { endActor(record.id, because: .ownerDied) }
         }
+        endActors(orphans.map(\.id), because: .ownerDied)
     }
 
     /// Removes what workers that are gone wrote, as far as a former supervisor could not.

@@ -64,7 +64,7 @@ extension Supervisor {
         changes.leftDrivers.append(id)
         changes.drivers.removeAll { $0.id == id }
         persistSoon()
-        for actor in registry.owned(by: .driver(id)) { endActor(actor, because: .ownerDied) }
+        endActors(registry.owned(by: .driver(id)), because: .ownerDied)
         endIfUnused()
     }
 

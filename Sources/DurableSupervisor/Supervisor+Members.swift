@@ -8,21 +8,31 @@ extension Supervisor {
         hosted[record.shard] ?? host(registry.hosting(record))
     }
 
-    /// One of the actors of a group ends for good; its rows go when a worker can remove them.
-    func endMember(_ record: ActorRecord, because cause: DeathCause, _ done: (() -> Void)? = nil) {
-        guard let group = record.group else { return }
-        refusedMembers[record.id] = nil
-        changes.removed += registry.end(record.id, cause: cause)
-        if let ended = registry.records[record.id] { changes.records.append(ended) }
-        for child in registry.owned(by: .actor(record.id)) { endActor(child, because: .ownerDied) }
+    /// Actors of groups end for good; their rows go when a worker can remove them.
+    /// - Parameter done: Called when the rows are gone, or will be before they could be seen again.
+    func endMembers(_ records: [ActorRecord], because cause: DeathCause, _ done: (() -> Void)? = nil) {
+        for record in records {
+            refusedMembers[record.id] = nil
+            changes.removed += registry.end(record.id, cause: cause)
+            if let ended = registry.records[record.id] { changes.records.append(ended) }
+        }
         persistSoon()
-        let hosted = hosting(record)
+        for (group, records) in Dictionary(grouping: records, by: \.group) {
+            guard let group, let first = records.first else { continue }
+            settle(group, hosting(first), records, done)
+        }
+        for record in records { endActors(registry.owned(by: .actor(record.id)), because: .ownerDied) }
+    }
+
+    private func settle(_ group: ActorID, _ hosted: Hosted, _ ended: [ActorRecord], _ done: (() -> Void)?) {
+        guard let shard = registry.records[group]?.shard else { return }
         guard !registry.members(of: group).isEmpty else {
             // Nobody is left: worker and shard go as a whole.
-            let gone = registry.removals(in: group)
-            for id in gone { memberRemoved(id) }
-            if let done { hosted.waiters.append((hosted.slot.incarnation, done)) }
-            perform(hosted.slot.end(because: .killed), on: record.shard)
+            membersRemoved(registry.removals(in: group))
+            if let done {
+                if hosted.worker == nil { done() } else { hosted.waiters.append((hosted.slot.incarnation, done)) }
+            }
+            perform(hosted.slot.end(because: .killed), on: shard)
             return
         }
         guard case .serving = hosted.slot.state, let worker = hosted.worker else {
@@ -30,17 +40,20 @@ extension Supervisor {
             done?()
             return
         }
-        if let done { removalWaiters[record.id, default: []].append(done) }
-        send(.member(.remove(record.id)), to: worker)
+        if let done, let last = ended.last { removalWaiters[last.id, default: []].append(done) }
+        send(.member(.remove(ended.map(\.id))), to: worker)
     }
 
-    /// A worker has removed the rows of an actor that ended.
-    func memberRemoved(_ id: ActorID) {
-        registry.removed(id)
-        changes.removed.append(id)
-        changes.records.removeAll { $0.id == id }
+    /// A worker has removed the rows of actors that ended.
+    func membersRemoved(_ ids: [ActorID]) {
+        let gone = Set(ids)
+        changes.records.removeAll { gone.contains($0.id) }
+        changes.removed += ids
         persistSoon()
-        for done in removalWaiters.removeValue(forKey: id) ?? [] { done() }
+        for id in ids {
+            registry.removed(id)
+            for done in removalWaiters.removeValue(forKey: id) ?? [] { done() }
+        }
     }
 
     /// The worker of a group is gone: who waits for it to remove something waits no more.
@@ -70,7 +83,7 @@ extension Supervisor {
         if record.owner == .detached {
             refusedMembers[id] = cause
         } else {
-            endMember(record, because: cause)
+            endMembers([record], because: cause)
         }
     }
 }

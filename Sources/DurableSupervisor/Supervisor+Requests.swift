@@ -196,7 +196,7 @@ extension Supervisor {
         }
         let hosted = hosting(record)
         if record.group != nil {
-            if noRestart { return endMember(record, because: .killed) { answer(.done) } }
+            if noRestart { return endMembers([record], because: .killed) { answer(.done) } }
             if let worker = hosted.worker { send(.member(.restart(id)), to: worker) }
             return answer(.done)
         }

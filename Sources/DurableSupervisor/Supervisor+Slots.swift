@@ -186,8 +186,8 @@ extension Supervisor {
         hosted.listener?.close()
         hosted.listener = nil
         unlink(layout.shardSocket(shard))
-        for member in registry.members(of: hosted.actor) where cause == .killed {
-            if let record = registry.records[member] { endMember(record, because: cause) }
+        if cause == .killed {
+            endMembers(registry.members(of: hosted.actor).compactMap { registry.records[$0] }, because: cause)
         }
         let keepsState = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
         if !keepsState {
@@ -195,16 +195,18 @@ extension Supervisor {
             changes.removed.append(hosted.actor)
             RuntimeDirectory.remove(layout.shard(shard))
         }
-        for child in registry.owned(by: .actor(hosted.actor)) { endActor(child, because: .ownerDied) }
+        endActors(registry.owned(by: .actor(hosted.actor)), because: .ownerDied)
         persistSoon()
     }
 
-    /// Ends an actor for good.
-    func endActor(_ id: ActorID, because cause: DeathCause) {
-        guard let record = registry.records[id], record.ended == nil else { return }
-        guard record.group == nil else { return endMember(record, because: cause) }
-        let hosted = self.hosted[record.shard] ?? host(record)
-        perform(hosted.slot.end(because: cause), on: record.shard)
+    /// Ends actors for good.
+    func endActors(_ ids: [ActorID], because cause: DeathCause) {
+        let records = ids.compactMap { registry.records[$0] }.filter { $0.ended == nil }
+        for record in records where record.group == nil {
+            perform(hosting(record).slot.end(because: cause), on: record.shard)
+        }
+        let members = records.filter { $0.group != nil }
+        if !members.isEmpty { endMembers(members, because: cause) }
     }
 
     /// The slot of an actor that has none yet in this supervisor's life.

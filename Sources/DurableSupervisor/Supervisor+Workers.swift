@@ -25,8 +25,8 @@ extension Supervisor {
             perform(hosted.slot.refused(incarnation, cause: cause), on: shard)
         case .memberRefused(let id, let cause):
             memberRefused(id, cause)
-        case .memberRemoved(let id):
-            memberRemoved(id)
+        case .membersRemoved(let ids):
+            membersRemoved(ids)
         case .fenced:
             // It ends by itself; its exit code says why.
             break

@@ -87,16 +87,18 @@ extension WorkerHost {
         call.answer(reply)
     }
 
-    /// An actor has ended for good: its callers are told, and its rows go.
+    /// Actors have ended for good: their callers are told, and their rows go.
     /// - Throws: When they cannot be removed; it is tried again by the next life of this worker.
-    func remove(_ id: ActorID) throws(StoreError) {
-        let type = actors[id]?.definition.typeDescription ?? "the actor"
-        actors[id]?.refuse(CallerChannel.diedError(actor: id, type: type, cause: .killed, restarts: 0))
+    func remove(_ ids: [ActorID]) throws(StoreError) {
+        for actor in ids.compactMap({ actors[$0] }) {
+            let type = actor.definition.typeDescription
+            actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: .killed, restarts: 0))
+        }
         flush()
-        guard let store else { return }
-        try store.commit([WriteSet(actor: id, changes: [.removeActor])])
-        actors[id] = nil
-        report(.memberRemoved(id))
+        guard let store, !ids.isEmpty else { return }
+        try store.commit(ids.map { WriteSet(actor: $0, changes: [.removeActor]) })
+        for id in ids { actors[id] = nil }
+        report(.membersRemoved(ids))
         sweepSoon()
     }
 
@@ -104,12 +106,12 @@ extension WorkerHost {
     func perform(_ command: MemberCommand) {
         assertOnLoop()
         switch command {
-        case .remove(let id):
+        case .remove(let ids):
             do throws(StoreError) {
-                try remove(id)
+                try remove(ids)
             } catch {
                 if error.code == .fenced { fenced(error) }
-                WorkerMain.log("the rows of \(id) cannot be removed, the next life tries again: \(error)")
+                WorkerMain.log("rows of \(ids.count) actors cannot be removed, the next life tries again: \(error)")
             }
         case .restart(let id):
             guard let actor = actors[id], actor.activation != nil else { return }

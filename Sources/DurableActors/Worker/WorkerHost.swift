@@ -71,7 +71,7 @@ final class WorkerHost: @unchecked Sendable {
         loop.setBatchEnd { [self] in flush() }
         do throws(StoreError) {
             try takeShard()
-            for id in assignment.drops { try remove(id) }
+            try remove(assignment.drops)
         } catch {
             return shardFailed(error)
         }

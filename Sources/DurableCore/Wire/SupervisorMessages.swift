@@ -152,8 +152,8 @@ package enum WorkerCommand: Sendable, Hashable, Codable {
 
 /// What a worker is to do with one of the actors that share it.
 package enum MemberCommand: Sendable, Hashable, Codable {
-    /// It has ended for good: its rows go. Answered by `memberRemoved`.
-    case remove(ActorID)
+    /// They have ended for good: their rows go. Answered by `membersRemoved`.
+    case remove([ActorID])
     /// This life of it ends, and the next one begins.
     case restart(ActorID)
 }
@@ -204,8 +204,8 @@ package enum WorkerReport: Sendable, Hashable, Codable {
     case refused(ShardNumber, Incarnation, DeathCause)
     /// One of the actors that share the worker cannot be hosted; the others go on.
     case memberRefused(ActorID, DeathCause)
-    /// The rows of an actor that ended are gone.
-    case memberRemoved(ActorID)
+    /// The rows of actors that ended are gone.
+    case membersRemoved([ActorID])
     /// Another worker owns the shard by now; this one ends.
     case fenced(ShardNumber, Incarnation)
     /// A worker that outlived its supervisor hands back its listening socket and its page, as descriptors.
