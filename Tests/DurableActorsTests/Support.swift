@@ -74,6 +74,9 @@ enum Processes {
         }
     }
 
+    /// How many threads a process has.
+    static func threads(of pid: Int32) -> Int { RuntimeDirectory.entries(of: "/proc/\(pid)/task").count }
+
     /// The fields of `/proc/<pid>/stat` behind the name: state, parent, and so on.
     private static func fields(of pid: Int32) -> [Substring]? { fields(at: "/proc/\(pid)/stat") }
 

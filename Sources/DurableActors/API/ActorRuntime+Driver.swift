@@ -103,9 +103,11 @@ extension ActorRuntime {
         let error = ActorError(.runtimeStopped, "the runtime has been shut down")
         calls.stop(error)
         // Looked up before it ends, so that its number cannot be another process's.
-        let supervisor = supervisorProcessID.flatMap { try? ProcessHandle.adopt(peer: $0) }
+        let before = supervisorProcessID.flatMap { try? ProcessHandle.adopt(peer: $0) }
         // When no supervisor can be told, the next one notices by itself that this process is gone.
         let answer = try? await link.request(.leave)
+        // The supervisor that answered may be the successor of one that was just killed.
+        let supervisor = supervisorProcessID.flatMap { try? ProcessHandle.adopt(peer: $0) } ?? before
         link.stop(error)
         if case .left(isLast: true)? = answer, let supervisor {
             await Self.waitForExit(of: supervisor)

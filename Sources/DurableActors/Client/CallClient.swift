@@ -28,7 +28,8 @@ final class CallClient: Sendable {
         channels.withLock { channels in
             if let known = channels[actor] { return known }
             let channel = ActorChannel(actor: actor, session: session, calls: self)
-            channels[actor] = channel
+            // A channel keeps its client, so a client that is stopped keeps no channel.
+            if stopped.withLock({ $0 == nil }) { channels[actor] = channel }
             return channel
         }
     }
@@ -94,8 +95,12 @@ final class CallClient: Sendable {
     /// Fails everything that is still open.
     func stop(_ error: ActorError) {
         stopped.withLock { $0 = error }
-        let open = channels.withLock { Array($0.values) }
+        let open = channels.withLock { channels in
+            defer { channels = [:] }
+            return Array(channels.values)
+        }
         for channel in open { channel.stop(error) }
+        groups.withLock { $0 = [:] }
     }
 
     /// The one connection to a group's worker.
