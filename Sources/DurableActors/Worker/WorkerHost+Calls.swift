@@ -157,7 +157,7 @@ extension WorkerHost {
             fingerprint: call.fingerprint,
             outcome: outcome
         )
-        return WriteSet(actor: actor, changes: changes, completion: completion)
+        return WriteSet(actor: actor, changes: changes, schema: activation.type.version, completion: completion)
     }
 
     /// Answers a call that was not run.

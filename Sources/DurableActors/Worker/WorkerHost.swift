@@ -130,7 +130,8 @@ final class WorkerHost: @unchecked Sendable {
         } catch {
             throw ActorError(.serialization, "what changed cannot be encoded", actor: actor, cause: "\(error)")
         }
-        if !changes.isEmpty { gate.hold(WriteSet(actor: actor, changes: changes), reply: nil) }
+        let set = WriteSet(actor: actor, changes: changes, schema: activation.type.version)
+        if !changes.isEmpty { gate.hold(set, reply: nil) }
         flush()
         guard self.activation === activation else {
             throw ActorError(.storageFailed, "the changes could not be stored; nothing was changed", actor: actor)
@@ -160,7 +161,6 @@ final class WorkerHost: @unchecked Sendable {
             activation = try await Activation.construct(
                 type,
                 assignment.record.arguments,
-                actor: actor,
                 runtime: runtime
             )
         } catch {
@@ -175,20 +175,13 @@ final class WorkerHost: @unchecked Sendable {
     private func install(_ activation: Activation, _ runtime: ActorRuntime) throws {
         guard let store else { return }
         faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
-        let access = StateAccess(store, runtime.decoder, actor: actor) { [self] error in unreadable(error) }
+        let access = StateAccess(store, runtime.decoder, actor: actor, type: activation.type) { [self] error in
+            unreadable(error)
+        }
         if let stored = try store.load(actor) {
-            try activation.restore(stored.fields, access)
+            try restore(activation, stored, access)
         } else {
-            activation.begin(access)
-            let first = WriteSet(actor: actor, changes: try activation.takeChanges())
-            let record = assignment.record
-            let stored = StoredActor(
-                type: record.typeDescription,
-                typeName: record.typeName,
-                name: record.options.name
-            )
-            try store.register(actor, as: stored, state: first)
-            activation.committed()
+            try begin(activation, access)
         }
         faults.passes(.workerAfterRestore, incarnation: assignment.incarnation)
         self.activation = activation
