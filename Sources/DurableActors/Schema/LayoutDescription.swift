@@ -34,8 +34,8 @@ struct LayoutDescription {
         }
         if let container = type as? any LayoutContainer.Type {
             lines[path] = container.word + suffix
-            for (part, type) in container.parts where outer.count < Self.depthMax {
-                add(type, at: "\(path)[\(part)]", "", outer + [ObjectIdentifier(container)])
+            for (role, part) in container.parts where outer.count < Self.depthMax {
+                add(part, at: "\(path)[\(role)]", "", outer + [ObjectIdentifier(type)])
             }
             return
         }
@@ -54,9 +54,7 @@ struct LayoutDescription {
             return
         }
         lines[path] = "struct" + suffix
-        for (name, type) in fields {
-            add(type, at: "\(path).\(name)", "", outer + [ObjectIdentifier(type)])
-        }
+        for (name, part) in fields { add(part, at: "\(path).\(name)", "", outer + [ObjectIdentifier(type)]) }
     }
 
     /// A type's name with its module, the same in each process; types of Swift and Foundation without a module.
