@@ -10,8 +10,6 @@ extension ShardStore {
         package var actor: StoredActor
         /// Its checkpointed properties by name. Entries of collections are read when they are needed.
         package var fields: [String: StoredField]
-        /// How they are laid out, as the code that served them last said.
-        package var schema: StoredSchema?
     }
 
     /// What is stored of an actor; `nil` when it has never been stored.
@@ -20,11 +18,15 @@ extension ShardStore {
         return try read("reading the state of \(actor)") { transaction throws in
             guard let row = try transaction.get(actor.bytes, in: databases.actors) else { return nil }
             let stored = try CBORDecoder().decode(StoredActor.self, from: StoredValue.open(row).payload)
-            return Stored(
-                actor: stored,
-                fields: try RowReader.fields(of: actor, databases, transaction),
-                schema: try RowReader.schema(of: actor, databases, transaction)
-            )
+            return Stored(actor: stored, fields: try RowReader.fields(of: actor, databases, transaction))
+        }
+    }
+
+    /// How an actor's properties are laid out, as the code that served them last said.
+    package func schema(of actor: ActorID) throws(StoreError) -> StoredSchema? {
+        let databases = databases
+        return try read("reading the layout of \(actor)") { transaction throws in
+            try RowReader.schema(of: actor, databases, transaction)
         }
     }
 

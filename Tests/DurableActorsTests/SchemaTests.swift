@@ -101,7 +101,7 @@ import Testing
         }
         let rows = try collection("log", builds.stored()).rows
         try builds.change { store, actor in
-            var schema = try #require(try store.load(actor)?.schema)
+            var schema = try #require(try store.schema(of: actor))
             schema.unknown = schema.unknown.mapValues { $0 - 3_600_000 }
             try store.commit([WriteSet(actor: actor, changes: [.schema(schema)])])
         }
@@ -113,7 +113,7 @@ import Testing
         try await builds.serve(Purse3.self) { _ in try await noted(builds) { $0.unknown.count == 2 } }
         #expect(Set(try builds.stored().fields.keys) == all)
         try builds.change { store, actor in
-            var schema = try #require(try store.load(actor)?.schema)
+            var schema = try #require(try store.schema(of: actor))
             schema.unknown = schema.unknown.mapValues { $0 - 3_600_000 }
             try store.commit([WriteSet(actor: actor, changes: [.schema(schema)])])
         }

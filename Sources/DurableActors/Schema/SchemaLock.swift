@@ -53,7 +53,7 @@ extension ActorRuntime {
     /// is dormant is not started for it.
     /// - Throws: ``ActorError``, also when an actor cannot be served, as with `quarantined`.
     public func schemaLock() async throws -> SchemaLock {
-        for actor in try await actors() where actor.state != .dormant && actor.state != .ended {
+        for actor in try await actors() where actor.state != .dormant {
             do {
                 let outcome = try await calls.call(actor.id, method: "", genericSubstitutions: [], arguments: [])
                 try CallResult.check(outcome, decoder)

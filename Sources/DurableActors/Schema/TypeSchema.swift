@@ -6,27 +6,25 @@ internal import DurableStore
 struct TypeSchema {
     /// The type's name for people.
     let name: String
-    /// The type's name with its module.
-    let qualifiedName: String
     let version: UInt32
     let oldestReader: UInt32
     let grace: Duration?
+    private let type: (any DurableActor.Type)?
 
     /// For state without an actor around it.
     static let none = TypeSchema()
 
     private init() {
         name = "?"
-        qualifiedName = "?"
         version = 1
         oldestReader = 1
         grace = nil
+        type = nil
     }
 
     /// - Throws: `StoreError` that quarantines the actor, when its numbers make no sense.
     init(_ type: any DurableActor.Type) throws(StoreError) {
         name = String(describing: type)
-        qualifiedName = LayoutDescription.name(of: type)
         let numbers = [type.schemaVersion, type.oldestReaderVersion]
         guard let version = UInt32(exactly: numbers[0]), let oldest = UInt32(exactly: numbers[1]),
             oldest >= 1, version >= oldest
@@ -37,7 +35,11 @@ struct TypeSchema {
         self.version = version
         oldestReader = oldest
         grace = type.unknownPropertyGrace
+        self.type = type
     }
+
+    /// The type's name with its module.
+    var qualifiedName: String { type.map { LayoutDescription.name(of: $0) } ?? name }
 
     /// What the shard says of the actor once this build has served it.
     func served(_ stored: StoredActor) -> StoredActor {

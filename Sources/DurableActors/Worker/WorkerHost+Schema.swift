@@ -20,7 +20,7 @@ extension WorkerHost {
         try activation.restore(migration?.fields ?? stored.fields, access)
         guard let migration else { return noteSchemaSoon(stored) }
         let schema = activation.describe(
-            stored.schema,
+            try access.store.schema(of: actor),
             stored: migration.fields.keys,
             served: activation.type.version,
             now: Self.milliseconds()
@@ -45,12 +45,12 @@ extension WorkerHost {
 
     /// Looks, when the first calls have been answered, whether the layout is the one that the shard describes.
     private func noteSchemaSoon(_ stored: ShardStore.Stored) {
-        let (record, schema, names) = (stored.actor, stored.schema, Array(stored.fields.keys))
+        let (record, names) = (stored.actor, Array(stored.fields.keys))
         let generation = generation
         loop.schedule(after: .milliseconds(5)) { [self] in
             guard generation == self.generation else { return }
             do throws(StoreError) {
-                try noteSchema(record, schema, names)
+                try noteSchema(record, names)
             } catch {
                 if error.code == .fenced { fenced(error) }
                 // The description is not state; the next life tries again.
@@ -59,13 +59,10 @@ extension WorkerHost {
         }
     }
 
-    private func noteSchema(
-        _ record: StoredActor,
-        _ before: StoredSchema?,
-        _ names: [String]
-    ) throws(StoreError) {
+    private func noteSchema(_ record: StoredActor, _ names: [String]) throws(StoreError) {
         // Older code describes nothing: what it does not know is not foreign.
         guard let store, let activation, activation.type.version >= record.schemaVersion else { return }
+        let before = try store.schema(of: actor)
         let now = Self.milliseconds()
         var (schema, expired) = activation.describe(before, stored: names, served: record.schemaVersion, now: now)
         let served = activation.type.served(record)
