@@ -28,6 +28,17 @@ enum RowReader {
         return fields
     }
 
+    /// How an actor's properties are laid out.
+    static func schema(
+        of actor: ActorID,
+        _ databases: ShardDatabases,
+        _ transaction: borrowing ReadTransaction
+    ) throws -> StoredSchema? {
+        guard let row = try transaction.get(ShardLayout.schemaKey(actor), in: databases.meta) else { return nil }
+        // It describes the state and is no part of it: what another build wrote differently is as good as nothing.
+        return try? CBORDecoder().decode(StoredSchema.self, from: StoredValue.open(row).payload)
+    }
+
     private static func field(
         _ row: [UInt8],
         _ databases: ShardDatabases,

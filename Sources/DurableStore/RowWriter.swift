@@ -45,6 +45,11 @@ struct RowWriter {
             try transaction.delete(key, in: databases.entries)
         case .discard(let rows):
             try discard(rows, &transaction)
+        case .keep(let rows):
+            try transaction.delete(ShardLayout.rowsPrefix(rows), in: databases.discarded)
+        case .schema(let schema):
+            let row = StoredValue.seal(try CBOREncoder().encode(schema), schemaVersion: set.schema)
+            try transaction.put(ShardLayout.schemaKey(set.actor), row, in: databases.meta)
         case .removeActor:
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
                 try discardRows(of: key, &transaction)
@@ -52,6 +57,7 @@ struct RowWriter {
             try transaction.deletePrefix(set.actor.bytes, in: databases.state)
             try transaction.deletePrefix(set.actor.bytes, in: databases.done)
             try transaction.delete(set.actor.bytes, in: databases.actors)
+            try transaction.delete(ShardLayout.schemaKey(set.actor), in: databases.meta)
         }
     }
 

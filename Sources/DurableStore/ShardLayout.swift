@@ -27,6 +27,8 @@ package enum ShardLayout {
 
     static func stateKey(_ actor: ActorID, field: String) -> [UInt8] { actor.bytes + Array(field.utf8) }
 
+    static func schemaKey(_ actor: ActorID) -> [UInt8] { Array("schema".utf8) + actor.bytes }
+
     static func rowsPrefix(_ rows: RowSetID) -> [UInt8] {
         withUnsafeBytes(of: rows.bigEndian) { Array($0) }
     }
@@ -144,22 +146,26 @@ package struct StoredActor: Sendable, Hashable, Codable {
     package var typeName: String
     /// The name it is found under.
     package var name: String?
-    /// The constructor's arguments, CBOR.
-    package var arguments: [UInt8]
-    /// The schema version of the code that wrote its state last.
+    /// The constructor's arguments, CBOR; only of an actor that shares the shard with others, which is built from here.
+    package var arguments: [UInt8]?
+    /// The highest schema version of any code that has served it; 0 when none was recorded.
     package var schemaVersion: UInt32
+    /// The lowest schema version of code that may serve it; absent when any may.
+    package var oldestReader: UInt32?
 
     package init(
         type: String,
         typeName: String,
         name: String?,
-        arguments: [UInt8] = [],
-        schemaVersion: UInt32 = 0
+        arguments: [UInt8]? = nil,
+        schemaVersion: UInt32 = 0,
+        oldestReader: UInt32? = nil
     ) {
         self.arguments = arguments
         self.type = type
         self.typeName = typeName
         self.name = name
         self.schemaVersion = schemaVersion
+        self.oldestReader = oldestReader
     }
 }

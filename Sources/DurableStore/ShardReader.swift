@@ -16,6 +16,8 @@ package enum ShardReader {
         package var entries: [String: [StoredEntry]]
         /// How many completion records it keeps.
         package var completions: Int
+        /// How its properties are laid out, as the code that served them last said.
+        package var schema: StoredSchema?
     }
 
     /// Reads all that a shard holds, in one transaction.
@@ -27,23 +29,45 @@ package enum ShardReader {
         _ directory: String,
         entriesMax: Int = 0
     ) throws(StoreError) -> (fence: Fence?, actors: [StoredState]) {
+        try withReader(directory) { databases, transaction throws in try read(databases, transaction, entriesMax) }
+    }
+
+    /// How the actors in a shard lay their state out, as the code that served them last said. No state is read.
+    package static func schemas(_ directory: String) throws(StoreError) -> [StoredSchema] {
+        try withReader(directory) { databases, transaction throws in
+            var actors: [ActorID] = []
+            try transaction.forEach(prefix: [], in: databases.actors) { key, _ in
+                if let id = ActorID(bytes: key) { actors.append(id) }
+                return true
+            }
+            var schemas: [StoredSchema] = []
+            for actor in actors {
+                if let schema = try RowReader.schema(of: actor, databases, transaction) { schemas.append(schema) }
+            }
+            return schemas
+        }
+    }
+
+    private static func withReader<Result>(
+        _ directory: String,
+        _ body: (ShardDatabases, borrowing ReadTransaction) throws -> Result
+    ) throws(StoreError) -> Result {
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
             options.readOnly = true
             let environment = try Environment.open(directory: directory, options: options)
             defer { environment.close() }
-            return try environment.tryRead { transaction throws in try read(environment, transaction, entriesMax) }
+            return try environment.tryRead { transaction throws in try body(ShardDatabases(environment), transaction) }
         } catch {
             throw ShardStore.convert(error, "reading the shard", directory)
         }
     }
 
     private static func read(
-        _ environment: Environment,
+        _ databases: ShardDatabases,
         _ transaction: borrowing ReadTransaction,
         _ entriesMax: Int
     ) throws -> (fence: Fence?, actors: [StoredState]) {
-        let databases = ShardDatabases(environment)
         let fence = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
         var rows: [(ActorID, [UInt8])] = []
         try transaction.forEach(prefix: [], in: databases.actors) { key, value in
@@ -64,7 +88,14 @@ package enum ShardReader {
                 if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
-            return StoredState(id: id, actor: actor, fields: fields, entries: entries, completions: completions)
+            return StoredState(
+                id: id,
+                actor: actor,
+                fields: fields,
+                entries: entries,
+                completions: completions,
+                schema: try RowReader.schema(of: id, databases, transaction)
+            )
         }
         return (fence, actors)
     }

@@ -32,6 +32,14 @@ extension ShardStore {
         }
     }
 
+    /// How an actor's properties are laid out, as the code that served them last said.
+    package func schema(of actor: ActorID) throws(StoreError) -> StoredSchema? {
+        let databases = databases
+        return try read("reading the layout of \(actor)") { transaction throws in
+            try RowReader.schema(of: actor, databases, transaction)
+        }
+    }
+
     /// An entry of a collection, CBOR; `nil` when there is none.
     package func entry(_ key: [UInt8], of rows: RowSetID) throws(StoreError) -> [UInt8]? {
         let databases = databases

@@ -116,7 +116,7 @@ package final class ShardStore {
         switch error {
         case let error as StoreError: error
         case let error as LMDBError: StoreError(error, doing: what)
-        case let error as MalformedBytes: StoreError(.unreadable, "\(what) in \(path): \(error)")
+        case is MalformedBytes, is DecodingError: StoreError(.unreadable, "\(what) in \(path): \(error)")
         default: StoreError(.failed, "\(what) in \(path): \(error)")
         }
     }

@@ -16,6 +16,11 @@ package struct WriteSet: Sendable, Hashable {
         case removeEntry(RowSetID, key: [UInt8])
         /// All rows of a set are gone. They are deleted a few at a time, later.
         case discard(RowSetID)
+        /// The rows of a set are part of the state, although the set was discarded before, in this write set or in an
+        /// earlier one.
+        case keep(RowSetID)
+        /// How the state is laid out, for those who look at it without the actor's type.
+        case schema(StoredSchema)
         /// The actor is gone, with everything that is stored for it.
         case removeActor
     }

@@ -16,6 +16,46 @@ public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime
     ///   - actorSystem: The runtime, to be stored in `self.actorSystem`.
     /// - Throws: Any error; the actor is then dead, is not restarted, and its callers get the error's text.
     init(_ arguments: Arguments, actorSystem: ActorRuntime) async throws
+
+    /// The version of the stored layout, 1 or more; 1 unless the type says otherwise. Raise it with each change that
+    /// needs ``migrate(_:from:)``, in a release that no older one runs beside.
+    static var schemaVersion: Int { get }
+
+    /// The lowest ``schemaVersion`` of code that may go on with state that this code has served; 1 unless the type says
+    /// otherwise. Older code than that quarantines the actor and leaves its bytes alone.
+    static var oldestReaderVersion: Int { get }
+
+    /// How long stored properties are kept that this schema version does not have; `nil`, the default, for ever.
+    ///
+    /// The time counts from the first life of the actor in code of this schema version that does not know the property.
+    /// Only code of the highest schema version that has ever served the actor removes anything.
+    static var unknownPropertyGrace: Duration? { get }
+
+    /// Turns state that older code has stored into the layout of this schema version.
+    ///
+    /// Runs at the start of a life, behind the constructor and before any call, when the stored version is lower than
+    /// ``schemaVersion``; once for all versions between. Its result and the new version are committed in one
+    /// transaction, after every property was read as its new type. A crash before that leaves the old state, and it
+    /// runs again; so it must have no effects outside of `state`.
+    /// - Parameters:
+    ///   - state: What is stored. Without changes here, properties keep their stored values.
+    ///   - version: The schema version that the state was last served by.
+    /// - Throws: Any error; the actor is then quarantined with the error's text, and its bytes are kept as they were.
+    static func migrate(_ state: inout StoredState, from version: Int) throws
+}
+
+extension DurableActor {
+    /// The first version.
+    public static var schemaVersion: Int { 1 }
+
+    /// Any older code may go on with the state.
+    public static var oldestReaderVersion: Int { 1 }
+
+    /// Properties that are not known any more are kept for ever.
+    public static var unknownPropertyGrace: Duration? { nil }
+
+    /// Changes nothing.
+    public static func migrate(_ state: inout StoredState, from version: Int) throws {}
 }
 
 extension DurableActor {

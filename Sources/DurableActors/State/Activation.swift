@@ -8,18 +8,17 @@ internal import DurableStore
 /// Used on the worker's loop only, which is also the actor's executor.
 final class Activation {
     let instance: any DurableActor
-    private let cells: [(name: String, cell: any AnyCheckpointedCell)]
-    private let actor: ActorID
+    let type: TypeSchema
+    let cells: [any AnyCheckpointedCell]
+    /// Where renamed properties are stored that were not stored since, by their names now.
+    private var formerRows: [String: FormerRow] = [:]
     private var access: StateAccess?
 
-    private init(_ instance: any DurableActor, actor: ActorID) throws(StoreError) {
+    private init(_ instance: any DurableActor) throws(StoreError) {
         self.instance = instance
-        self.actor = actor
+        type = try TypeSchema(Swift.type(of: instance))
         cells = Self.findCells(in: instance)
-        let longest = ShardLayout.fieldNameBytesMax
-        for (name, _) in cells where name.utf8.count > longest {
-            throw StoreError(.failed, "the property name \(name.prefix(40))… is longer than \(longest) bytes")
-        }
+        try Self.checkNames(cells, type)
     }
 
     /// Runs the constructor.
@@ -27,10 +26,9 @@ final class Activation {
     static func construct(
         _ type: any DurableActor.Type,
         _ arguments: [UInt8],
-        actor: ActorID,
         runtime: ActorRuntime
     ) async throws -> Activation {
-        try Activation(await make(type, arguments, runtime), actor: actor)
+        try Activation(await make(type, arguments, runtime))
     }
 
     private static func make<Act: DurableActor>(
@@ -55,15 +53,18 @@ final class Activation {
     /// stored ones that this build does not know stay on disk as they are.
     func restore(_ stored: [String: StoredField], _ access: StateAccess) throws(StoreError) {
         self.access = access
-        for (name, cell) in cells {
+        for cell in cells {
+            let row = Self.row(of: cell, in: stored)
             do {
-                try cell.restore(stored[name]?.property, access)
+                try cell.restore(row?.field.property, access)
             } catch {
-                let found = stored[name].map(Self.describe) ?? "nothing"
-                throw StoreError(
-                    .unreadable,
-                    "property \"\(name)\" is stored as \(found), which is no \(cell.typeDescription): \(error)"
-                )
+                guard let row else { throw StoreError(.unreadable, "property \"\(cell.name)\": \(error)") }
+                let what = "property \"\(row.name)\""
+                let form = StoredForm.of(row.field)
+                throw access.mismatch(what, form, row.field.schema, cell.typeDescription, error)
+            }
+            if let row, row.name != cell.name {
+                formerRows[cell.name] = FormerRow(name: row.name, property: row.field.property)
             }
         }
     }
@@ -75,32 +76,31 @@ final class Activation {
     func takeChanges() throws -> [WriteSet.Change] {
         guard let access else { return [] }
         var changes: [WriteSet.Change] = []
-        for (name, cell) in cells { try cell.takeChanges(as: name, access, into: &changes) }
+        for cell in cells {
+            var own: [WriteSet.Change] = []
+            try cell.takeChanges(as: cell.name, access, into: &own)
+            if !own.isEmpty, let former = formerRows.removeValue(forKey: cell.name) {
+                own = Self.moving(cell.name, from: former, own)
+            }
+            changes += own
+        }
         return changes
     }
 
     /// What was taken is committed.
     func committed() {
-        for (_, cell) in cells { cell.committed() }
+        for cell in cells { cell.committed() }
     }
 
-    private static func describe(_ field: StoredField) -> String {
-        switch field.property {
-        case .value(let bytes):
-            String(((try? CBORDiagnostic.json(bytes, pretty: false)) ?? "\(bytes.count) bytes").prefix(200))
-        case .collection(let header):
-            "a \(header.kind) of \(header.count) entries"
-        }
-    }
-
-    private static func findCells(in instance: any DurableActor) -> [(String, any AnyCheckpointedCell)] {
-        var cells: [(String, any AnyCheckpointedCell)] = []
+    private static func findCells(in instance: any DurableActor) -> [any AnyCheckpointedCell] {
+        var cells: [any AnyCheckpointedCell] = []
         for child in Mirror(reflecting: instance).children {
             // A wrapper's storage has the property's name with an underscore before it.
             if let label = child.label, let storage = child.value as? any CheckpointedStorage,
                 let cell = storage.anyCell
             {
-                cells.append((String(label.dropFirst()), cell))
+                cell.name = String(label.dropFirst())
+                cells.append(cell)
             }
         }
         return cells

@@ -18,6 +18,28 @@ public struct Checkpointed<Value> {
     /// Starts with this collection's entries, in the actor's first life.
     public init(wrappedValue: Value) where Value: CheckpointedCollection { cell = CollectionCell(wrappedValue) }
 
+    /// Starts with this value, in the actor's first life. State that an older build stored under another name is found.
+    ///
+    /// The stored property takes its new name when it is stored next. If a former name belongs to a property again, the
+    /// actor is quarantined; write a migration then.
+    /// - Parameters:
+    ///   - wrappedValue: The value.
+    ///   - formerNames: Names that the property had in older builds, the newest first.
+    public init(wrappedValue: Value, renamedFrom formerNames: String...) where Value: Codable {
+        cell = ValueCell(wrappedValue)
+        cell.formerNames = formerNames
+    }
+
+    /// Starts with this collection's entries, in the actor's first life. Entries that an older build stored under
+    /// another name are found, without being read or moved.
+    /// - Parameters:
+    ///   - wrappedValue: The collection.
+    ///   - formerNames: Names that the property had in older builds, the newest first.
+    public init(wrappedValue: Value, renamedFrom formerNames: String...) where Value: CheckpointedCollection {
+        cell = CollectionCell(wrappedValue)
+        cell.formerNames = formerNames
+    }
+
     /// The value as the running turn sees it.
     public var wrappedValue: Value {
         get { cell.value }
@@ -48,6 +70,8 @@ public struct CollectionStorage {
 class CheckpointedCell<Value> {
     final var value: Value
     final var isDirty = true
+    final var name = ""
+    final var formerNames: [String] = []
 
     init(_ value: Value) { self.value = value }
 }
@@ -55,6 +79,12 @@ class CheckpointedCell<Value> {
 /// A checkpointed property whatever its type, as the worker finds and stores it.
 protocol AnyCheckpointedCell: AnyObject {
     var typeDescription: String { get }
+    /// The property's name.
+    var name: String { get set }
+    /// Names that it had in older builds.
+    var formerNames: [String] { get }
+    /// Adds how it is stored.
+    func describe(in layout: inout LayoutDescription)
     /// Takes what is stored; `nil` when the property never was, and its constructor's value is kept.
     /// - Throws: When it is no value of this type.
     func restore(_ stored: StoredProperty?, _ access: StateAccess) throws
@@ -81,10 +111,12 @@ private final class ValueCell<Value: Codable>: CheckpointedCell<Value>, AnyCheck
         isDirty = false
         switch stored {
         case .value(let bytes): value = try access.decoder.decode(Value.self, from: bytes)
-        case .collection(let header): throw MalformedBytes("it is stored as a collection, a \(header.kind)")
+        case .collection: throw MalformedBytes("a collection of entries is no single value")
         case nil: break
         }
     }
+
+    func describe(in layout: inout LayoutDescription) { layout.add(Value.self, at: name) }
 
     func takeChanges(as name: String, _ access: StateAccess, into changes: inout [WriteSet.Change]) throws {
         guard isDirty else { return }
@@ -106,12 +138,14 @@ private final class CollectionCell<Value: CheckpointedCollection>: CheckpointedC
         let table = value.storage.table
         switch stored {
         case .collection(let header):
-            try table.attach(header, access)
+            try table.attach(header, as: name, access)
             attached = table
-        case .value: throw MalformedBytes("it is stored as one value")
+        case .value: throw MalformedBytes("a single value is no collection of entries")
         case nil: table.keepAsIs()
         }
     }
+
+    func describe(in layout: inout LayoutDescription) { value.storage.table.describe(name, in: &layout) }
 
     func takeChanges(as name: String, _ access: StateAccess, into changes: inout [WriteSet.Change]) throws {
         let table = value.storage.table

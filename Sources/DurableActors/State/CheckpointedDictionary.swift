@@ -186,4 +186,9 @@ enum DictionaryCoding<Key: Codable, Value: Codable>: EntryCoding {
         let pair = try decoder.decode(Pair.self, from: entry.payload)
         return (pair.key, pair.value)
     }
+
+    static func describe(_ name: String, in layout: inout LayoutDescription) {
+        layout.add(Key.self, at: "\(name)[key]")
+        layout.add(Value.self, at: "\(name)[value]")
+    }
 }

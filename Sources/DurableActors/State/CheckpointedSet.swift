@@ -102,4 +102,8 @@ enum SetCoding<Element: Codable>: EntryCoding {
     static func decode(_ entry: StoredEntry, _ decoder: CBORDecoder) throws -> Element {
         try decoder.decode(Element.self, from: entry.payload)
     }
+
+    static func describe(_ name: String, in layout: inout LayoutDescription) {
+        layout.add(Element.self, at: "\(name)[member]")
+    }
 }

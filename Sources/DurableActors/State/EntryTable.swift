@@ -7,7 +7,9 @@ protocol StoredTable: AnyObject {
     /// Where its rows are; `nil` before they are first stored.
     var rows: RowSetID? { get }
     /// Forgets what it holds and stands for what is stored.
-    func attach(_ header: CollectionHeader, _ access: StateAccess) throws
+    func attach(_ header: CollectionHeader, as name: String, _ access: StateAccess) throws
+    /// Adds how entries are stored.
+    func describe(_ name: String, in layout: inout LayoutDescription)
     /// Stands for nothing stored any more: all that it holds is new.
     func detach()
     /// Keeps what the constructor gave it, without storing it before it changes.
@@ -24,6 +26,8 @@ protocol EntryCoding {
     static var kind: CollectionHeader.Kind { get }
     static func encode(_ item: Item) throws -> [UInt8]
     static func decode(_ entry: StoredEntry, _ decoder: CBORDecoder) throws -> Item
+    /// Adds how entries are stored, below the collection's own line.
+    static func describe(_ name: String, in layout: inout LayoutDescription)
 }
 
 /// The rows of a collection: what is stored, and over it what has changed and is not committed yet.
@@ -40,6 +44,8 @@ final class EntryTable<Coding: EntryCoding>: StoredTable {
     /// The position of an array's first element.
     var start = CollectionHeader.middle
     private var access: StateAccess?
+    /// The property's name, for messages.
+    private var name = ""
     /// Changed since the last write set; `nil` is a removal.
     private var pending: [Key: Item?] = [:]
     /// In a write set that is not committed yet.
@@ -57,7 +63,7 @@ final class EntryTable<Coding: EntryCoding>: StoredTable {
         if let known = cache[key] { return known }
         guard let access, let rows else { return nil }
         let payload = access.read { store throws(StoreError) in try store.entry(key, of: rows) }
-        let item = payload.map { access.decode(StoredEntry(key: key, payload: $0), Coding.decode) }
+        let item = payload.map { access.decode(StoredEntry(key: key, payload: $0), of: name, Coding.decode) }
         cache.insert(item, under: key, bytes: key.count + (payload?.count ?? 0))
         return item
     }
@@ -124,7 +130,7 @@ final class EntryTable<Coding: EntryCoding>: StoredTable {
                 if overlay.first?.key == entry.key {
                     if let item = overlay.removeFirst().value { page.append((entry.key, item)) }
                 } else if let access {
-                    page.append((entry.key, access.decode(entry, Coding.decode)))
+                    page.append((entry.key, access.decode(entry, of: name, Coding.decode)))
                 }
                 if page.count >= limit { return Array(page.prefix(limit)) }
             }
@@ -148,7 +154,7 @@ final class EntryTable<Coding: EntryCoding>: StoredTable {
         if let newest, let item = newest.value, !newest.key.lexicographicallyPrecedes(stored.key) {
             return (newest.key, item)
         }
-        if changed[stored.key] == nil { return (stored.key, access.decode(stored, Coding.decode)) }
+        if changed[stored.key] == nil { return (stored.key, access.decode(stored, of: name, Coding.decode)) }
         // The last stored one is removed or changed in this turn: rare enough to look through what is before it.
         return lastByPages()
     }
@@ -170,13 +176,14 @@ final class EntryTable<Coding: EntryCoding>: StoredTable {
 }
 
 extension EntryTable {
-    func attach(_ header: CollectionHeader, _ access: StateAccess) throws {
+    func attach(_ header: CollectionHeader, as name: String, _ access: StateAccess) throws {
         guard header.kind == Coding.kind else {
-            throw MalformedBytes("it is stored as a \(header.kind), not as a \(Coding.kind)")
+            throw MalformedBytes("a collection of another kind")
         }
         removeAll()
         replaced = []
         self.access = access
+        self.name = name
         rows = header.rows
         count = header.count
         start = header.start
@@ -198,9 +205,15 @@ extension EntryTable {
 
     func keepAsIs() { isDirty = false }
 
+    func describe(_ name: String, in layout: inout LayoutDescription) {
+        layout.add(Coding.kind, at: name)
+        Coding.describe(name, in: &layout)
+    }
+
     func takeChanges(as name: String, _ access: StateAccess, into changes: inout [WriteSet.Change]) throws {
         guard isDirty else { return }
         self.access = access
+        self.name = name
         let place = rows ?? access.store.makeRows()
         for rows in replaced { changes.append(.discard(rows)) }
         for (key, item) in pending {

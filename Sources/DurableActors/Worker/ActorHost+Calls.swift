@@ -163,7 +163,7 @@ extension ActorHost {
             fingerprint: call.fingerprint,
             outcome: outcome
         )
-        return WriteSet(actor: id, changes: changes, completion: completion)
+        return WriteSet(actor: id, changes: changes, schema: activation.type.version, completion: completion)
     }
 
     /// Answers a call that was not run.

@@ -27,7 +27,7 @@ final class ActorHost: @unchecked Sendable {
             self.id = id
             typeName = stored.typeName
             typeDescription = stored.type
-            arguments = stored.arguments
+            arguments = stored.arguments ?? []
             name = stored.name
         }
     }
@@ -123,7 +123,7 @@ final class ActorHost: @unchecked Sendable {
     private func construct() async throws -> Activation {
         let turn = Turn(self, call: nil, generation: generation)
         return try await Turn.$current.withValue(turn) {
-            try await Activation.construct(type, definition.arguments, actor: id, runtime: host.runtime)
+            try await Activation.construct(type, definition.arguments, runtime: host.runtime)
         }
     }
 
@@ -134,15 +134,13 @@ final class ActorHost: @unchecked Sendable {
             throw StoreError(.failed, "the shard was closed while \(definition.typeDescription) was built")
         }
         host.passes(.workerBeforeRestore)
-        let access = StateAccess(store, host.runtime.decoder, actor: id) { [self] error in host.unreadable(error, self)
+        let access = StateAccess(store, host.runtime.decoder, actor: id, type: activation.type) { [self] error in
+            host.unreadable(error, self)
         }
         if let stored = try store.load(id) {
-            try activation.restore(stored.fields, access)
+            try restore(activation, stored, access)
         } else {
-            activation.begin(access)
-            // Committed with the first calls' changes, before their replies leave.
-            let first = try [.actor(definition.stored)] + activation.takeChanges()
-            host.gate.hold(WriteSet(actor: id, changes: first), reply: nil)
+            try begin(activation, access)
         }
         host.passes(.workerAfterRestore)
         host.sweepSoon()
@@ -178,7 +176,7 @@ final class ActorHost: @unchecked Sendable {
 
 extension ActorHost.Definition {
     /// What its shard keeps of it.
-    var stored: StoredActor {
-        StoredActor(type: typeDescription, typeName: typeName, name: name, arguments: arguments)
+    func stored(inGroup isShared: Bool) -> StoredActor {
+        StoredActor(type: typeDescription, typeName: typeName, name: name, arguments: isShared ? arguments : nil)
     }
 }

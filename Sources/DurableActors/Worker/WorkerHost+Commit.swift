@@ -62,7 +62,8 @@ extension WorkerHost {
         } catch {
             throw ActorError(.serialization, "what changed cannot be encoded", actor: id, cause: "\(error)")
         }
-        if !changes.isEmpty { gate.hold(WriteSet(actor: id, changes: changes), reply: nil) }
+        let set = WriteSet(actor: id, changes: changes, schema: activation.type.version)
+        if !changes.isEmpty { gate.hold(set, reply: nil) }
         flush()
         guard actor.activation === activation else {
             throw ActorError(.storageFailed, "the changes could not be stored; nothing was changed", actor: id)
