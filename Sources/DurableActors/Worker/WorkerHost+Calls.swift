@@ -19,7 +19,7 @@ extension WorkerHost {
     /// Answers a call that was made before, and lets a new one in.
     func admit(_ inbound: InboundCall, on connection: Connection) {
         let call = inbound.frame
-        guard store != nil else {
+        guard store != nil || !isStored else {
             // Whether the call was made before cannot be looked up now.
             parked.append(inbound)
             return

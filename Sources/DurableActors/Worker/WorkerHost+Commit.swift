@@ -7,13 +7,13 @@ internal import DurableTransport
 extension WorkerHost {
     /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
     func flush() {
-        guard let store, let group = gate.take() else { return }
+        guard store != nil || !isStored, let group = gate.take() else { return }
         let incarnation = assignment.incarnation
         do {
-            if group.writeSets.isEmpty {
+            if let store, group.writeSets.isEmpty {
                 // A read is only worth something while the shard is ours.
                 try store.verifyOwnership()
-            } else {
+            } else if let store {
                 faults.passes(.workerBeforeCommit, incarnation: incarnation)
                 try store.commit(group.writeSets)
                 faults.passes(.workerAfterCommit, incarnation: incarnation)

@@ -137,8 +137,19 @@ final class WorkerHost: @unchecked Sendable {
         }
     }
 
+    /// Whether the actor has anything stored.
+    var isStored: Bool { assignment.record.options.durability.isStored }
+
     /// Opens the shard and raises its epoch.
     func takeShard() throws(StoreError) {
+        guard isStored else {
+            // Nothing to own. Callers still have to tell this life from earlier ones, and the incarnation would not
+            // do: two lives may carry one number when a supervisor dies. The time since boot only grows.
+            var time = timespec()
+            clock_gettime(CLOCK_BOOTTIME, &time)
+            epoch = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+            return
+        }
         let faults = faults
         let incarnation = assignment.incarnation
         let store = try ShardStore.open(
@@ -173,8 +184,11 @@ final class WorkerHost: @unchecked Sendable {
 
     /// Puts the stored state into a new instance, which takes the calls from here on.
     private func install(_ activation: Activation, _ runtime: ActorRuntime) throws {
-        guard let store else { return }
         faults.passes(.workerBeforeRestore, incarnation: assignment.incarnation)
+        guard let store else {
+            self.activation = activation
+            return
+        }
         let access = StateAccess(store, runtime.decoder, actor: actor) { [self] error in unreadable(error) }
         if let stored = try store.load(actor) {
             try activation.restore(stored.fields, access)

@@ -10,8 +10,15 @@ public struct Durability: Sendable, Hashable, Codable, CustomStringConvertible {
     /// operating system or a power loss can lose what was acknowledged since the last write-back.
     public static let process = Durability(name: "process")
 
+    /// Survives nothing: for actors without state of their own. Nothing is stored and no commit is made; each life
+    /// starts from the constructor, checkpointed properties included, and a retried call runs again.
+    public static let none = Durability(name: "none")
+
     /// The level's name.
     public var description: String { name }
 
-    package var isKnown: Bool { self == .disk || self == .process }
+    package var isKnown: Bool { [.disk, .process, .none].contains(self) }
+
+    /// Whether anything is stored at all.
+    package var isStored: Bool { self != .none }
 }
