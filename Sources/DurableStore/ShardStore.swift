@@ -8,7 +8,8 @@ internal import DurableLMDB
 package final class ShardStore {
     let environment: Environment
     let databases: ShardDatabases
-    let path: String
+    /// The shard's directory.
+    package let path: String
     let beforeCommit: () -> Void
     /// What this owner last wrote or read.
     package internal(set) var fence: Fence

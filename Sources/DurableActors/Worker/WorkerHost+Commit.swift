@@ -33,6 +33,7 @@ extension WorkerHost {
         }
         count(turns: group.replies.count)
         sweepSoon()
+        if !group.writeSets.isEmpty { snapshotSoon() }
     }
 
     /// Deletes discarded rows, a few at a time, when the calls that are there have been answered.

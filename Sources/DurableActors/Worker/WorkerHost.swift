@@ -42,6 +42,8 @@ final class WorkerHost: @unchecked Sendable {
     var sessions: [SessionID: SessionProgress] = [:]
     var methods: MethodCheck
     var isSweeping = false
+    var snapshots: SnapshotSchedule
+    let started = ContinuousClock.now
     private var listener: Listener?
     private var constructing = false
 
@@ -54,6 +56,7 @@ final class WorkerHost: @unchecked Sendable {
         self.link = link
         faults = FaultInjector(assignment.configuration.faults)
         methods = MethodCheck(typeName: assignment.record.typeName)
+        snapshots = SnapshotSchedule(interval: .seconds(assignment.configuration.snapshotIntervalSeconds))
     }
 
     /// Takes the shard and builds the actor; then calls are accepted.
@@ -160,6 +163,11 @@ final class WorkerHost: @unchecked Sendable {
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         self.store = store
+        if let notice = ShardNotice(directory: store.path).text {
+            WorkerMain.log("\(actor) \(notice)")
+            report(.noticed(assignment.record.shard, incarnation, notice))
+        }
+        resumeSnapshots()
     }
 
     /// Runs the constructor and overlays the stored state, or stores the first one.
