@@ -9,11 +9,13 @@ final class TestProcess {
     private let process = Process()
     private let input = Pipe()
 
-    init(_ arguments: [String]) throws {
+    /// - Parameter environment: Variables that are set beside those of this process.
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let products = URL(fileURLWithPath: executable).deletingLastPathComponent()
         process.executableURL = products.appendingPathComponent("ActorTestDriver")
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()
         process.standardInput = input
         process.standardOutput = output
