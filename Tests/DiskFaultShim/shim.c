@@ -95,8 +95,40 @@ static int fails(int descriptor, int operation, int *outcome) {
     return 1;
 }
 
+/// Whether this is the data file that a shard works on, and somebody wants to know what happens to it.
+static int is_recorded(int descriptor) {
+    char link[64], path[512];
+    if (getenv(DISK_FAULT_RECORD_VARIABLE) == NULL) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    if (length <= 0) return 0;
+    path[length] = 0;
+    return strstr(path, "/shards/") != NULL && strstr(path, ".creating.") == NULL && strstr(path, "/data.mdb") != NULL;
+}
+
+/// Adds what was just done to the record, whole.
+static void record(struct disk_record head, const struct iovec *pieces, int count) {
+    int descriptor = (int)syscall(SYS_openat, AT_FDCWD, getenv(DISK_FAULT_RECORD_VARIABLE),
+                                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (descriptor < 0) abort();
+    struct iovec all[129] = {{&head, sizeof head}};
+    if (count > 128) abort();
+    size_t length = sizeof head;
+    for (int index = 0; index < count; index++) {
+        all[index + 1] = pieces[index];
+        length += pieces[index].iov_len;
+    }
+    if (syscall(SYS_writev, descriptor, all, count + 1) != (long)length) abort();
+    syscall(SYS_close, descriptor);
+}
+
 static ssize_t write_pages(int descriptor, const struct iovec *pieces, int count, off_t offset) {
-    return syscall(SYS_pwritev, descriptor, pieces, count, offset, 0);
+    ssize_t length = syscall(SYS_pwritev, descriptor, pieces, count, offset, 0);
+    if (length <= 0 || !is_recorded(descriptor)) return length;
+    struct disk_record head = {DISK_RECORD_WRITE, (uint32_t)length, (uint64_t)offset};
+    if ((syscall(SYS_fcntl, descriptor, F_GETFL) & O_DSYNC) != 0) head.kind = DISK_RECORD_SYNCED_WRITE;
+    record(head, pieces, count);
+    return length;
 }
 
 static ssize_t faulty_write(int descriptor, const struct iovec *pieces, int count, off_t offset) {
@@ -118,7 +150,11 @@ static ssize_t faulty_write(int descriptor, const struct iovec *pieces, int coun
 
 static int faulty_sync(int descriptor, long call) {
     int outcome = 0;
-    if (!fails(descriptor, OPERATION_SYNC, &outcome)) return (int)syscall(call, descriptor);
+    if (!fails(descriptor, OPERATION_SYNC, &outcome)) {
+        int status = (int)syscall(call, descriptor);
+        if (status == 0 && is_recorded(descriptor)) record((struct disk_record){DISK_RECORD_SYNC, 0, 0}, NULL, 0);
+        return status;
+    }
     if (outcome < 0) syscall(call, descriptor);
     errno = outcome == 0 ? EIO : abs(outcome);
     return -1;
@@ -139,6 +175,15 @@ ssize_t pwritev(int descriptor, const struct iovec *pieces, int count, off_t off
 
 ssize_t pwritev64(int descriptor, const struct iovec *pieces, int count, off64_t offset) {
     return faulty_write(descriptor, pieces, count, offset);
+}
+
+/// LMDB seeks and then writes pages that are next to each other at once.
+ssize_t writev(int descriptor, const struct iovec *pieces, int count) {
+    if (!is_shard(descriptor)) return syscall(SYS_writev, descriptor, pieces, count);
+    off_t offset = syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
+    ssize_t length = faulty_write(descriptor, pieces, count, offset);
+    if (length > 0) syscall(SYS_lseek, descriptor, offset + length, SEEK_SET);
+    return length;
 }
 
 int fdatasync(int descriptor) { return faulty_sync(descriptor, SYS_fdatasync); }

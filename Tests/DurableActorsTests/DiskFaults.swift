@@ -36,15 +36,18 @@ final class DiskFaults {
     }
 
     let directory: String
+    /// Every write and sync of shards' files since the start.
+    let record: String
     private let control: String
     private let holder: TestProcess
     private var number = 0
     /// Seconds that processes see the wall clock ahead.
     var clockOffset = 0 { didSet { arm(.none, .short) } }
 
-    init(_ scratch: ScratchDirectory, snapshotInterval: Duration = .seconds(60)) throws {
+    init(_ scratch: ScratchDirectory, snapshotInterval: Duration = .seconds(60), recording: Bool = false) throws {
         directory = scratch.file("data")
         control = scratch.file("control")
+        record = scratch.file("record")
         try Data("0 none 0 1 0 0\n".utf8).write(to: URL(fileURLWithPath: control))
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let products = URL(fileURLWithPath: executable).deletingLastPathComponent()
@@ -53,7 +56,7 @@ final class DiskFaults {
             environment: [
                 "LD_PRELOAD": products.appendingPathComponent("libDiskFaultShim.so").path,
                 "DISK_FAULT_CONTROL": control,
-            ]
+            ].merging(recording ? ["DISK_FAULT_RECORD": record] : [:]) { $1 }
         )
         precondition(holder.line == "ready", "the runtime did not start: \(holder.line)")
     }

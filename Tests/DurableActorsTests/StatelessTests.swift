@@ -1,3 +1,4 @@
+import CBOR
 import DurableActors
 import DurableCore
 import DurableSupervisor
@@ -61,6 +62,30 @@ import Testing
             let refs = (1...200).map { number in counter.submit { try await $0.append(number) } }
             for ref in refs { #expect(try await ref.value == 1) }
             #expect(try await counter.list() == Array(1...200))
+        }
+    }
+
+    @Test func `each life has a larger epoch than the one before`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: Self.options)
+            var generator = SystemRandomNumberGenerator()
+            var last: Epoch = 0
+            for round in 1...5 {
+                #expect(try await counter.add(1) == 1)
+                let caller = try RawCaller(runtime, shard: 1)
+                let frame = CallFrame(
+                    actor: counter.id,
+                    id: CallID(session: SessionID(random: &generator), sequence: 1),
+                    firstIncomplete: 1,
+                    method: try #require(await caller.method(named: "add")),
+                    arguments: [try CBOREncoder().encode(round)]
+                )
+                let reply = try await caller.send(frame)
+                #expect(reply.outcome == .returned(try CBOREncoder().encode(1 + round)))
+                #expect(reply.epoch > last)
+                last = reply.epoch
+                kill(try await runtime.process(of: counter), SIGKILL)
+            }
         }
     }
 
