@@ -18,7 +18,8 @@ package enum ShardReader {
         package var completions: Int
     }
 
-    /// Reads all that a shard holds, in one transaction.
+    /// Reads all that a shard holds, in one transaction. One that a crash of the machine may have damaged, and that no
+    /// worker has opened since, is checked before.
     /// - Parameters:
     ///   - directory: The shard's directory.
     ///   - entriesMax: How many entries of each collection are read.
@@ -27,6 +28,9 @@ package enum ShardReader {
         _ directory: String,
         entriesMax: Int = 0
     ) throws(StoreError) -> (fence: Fence?, actors: [StoredState]) {
+        if let left = try UnsyncedMarker(directory: directory).read(), left != .current() {
+            _ = try ShardCheck.version(of: directory)
+        }
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
             options.readOnly = true

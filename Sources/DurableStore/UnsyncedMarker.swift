@@ -26,8 +26,9 @@ struct UnsyncedMarker {
 }
 
 /// Names one run of the machine, from its start to its end or crash.
-package struct BootID: Sendable, Hashable {
+package struct BootID: Sendable, Hashable, CustomStringConvertible {
     let text: String
+    package var description: String { text }
 
     package init(_ text: String) { self.text = text }
 

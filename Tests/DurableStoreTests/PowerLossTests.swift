@@ -224,6 +224,16 @@ struct PowerLossTests {
         try withShard(second) { store throws in #expect(try fields(store) == ["a": [3]]) }
     }
 
+    @Test func `a tool does not open what may be damaged before it has checked it`() throws {
+        try makeShard()
+        #expect(try ShardReader.read(folder.shard).fence?.version == 4)
+        try plantBadRow()
+        #expect(storeError { _ = try ShardReader.read(folder.shard) }?.code == .unreadable)
+        #expect(ShardNotice(directory: folder.shard).text == nil, "looking changes nothing")
+        try Data((BootID.current().description + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder.shard)/unsynced"))
+        #expect(try ShardReader.read(folder.shard).fence?.version == 4)
+    }
+
     @Test func `after a clean end nothing is checked in the next run either`() throws {
         try makeShard()
         try withShard(first) { store throws in try store.endCleanly() }
