@@ -51,13 +51,13 @@ import Testing
         RuntimeDirectory.entries(of: "\(shard)/snapshots").compactMap { UInt64($0) }.sorted()
     }
 
-    /// Until the newest snapshot holds everything; returns its version.
+    /// Until the newest snapshot holds everything, and older ones are gone.
     private func waitForSnapshot() async throws {
         let version = try ShardReader.read(shard).fence?.version
         try await eventually("a snapshot of version \(version ?? 0)") {
             snapshots
         } is: {
-            $0.last == version
+            $0.last == version && $0.count <= 2
         }
     }
 
@@ -180,7 +180,6 @@ import Testing
         }
         #expect(try await archive.all().count == 3250)
         try await waitForSnapshot()
-        #expect(snapshots.count <= 2 && !snapshots.isEmpty)
         for version in snapshots { #expect(try ShardCheck.version(of: "\(shard)/snapshots/\(version)") >= version) }
         try await crash(runtime, archive)
         try Data().write(to: data)
@@ -192,6 +191,42 @@ import Testing
         }
     }
 
+    @Test func `on a disk that is too small for snapshots every acknowledged change is kept all the same`() async throws
+    {
+        try #require(geteuid() == 0, "this test mounts a small file system, which only root may")
+        let mount = scratch.file("small")
+        #expect(mkdir(mount, 0o700) == 0)
+        try SmallDisk.run("mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "durable-test", mount)
+        defer { try? SmallDisk.run("umount", "-l", mount) }
+        var configuration = RuntimeConfiguration()
+        configuration.snapshotInterval = .milliseconds(10)
+        try await ActorRuntime.withRuntime(directory: "\(mount)/data", configuration: configuration) { runtime in
+            let hoarder = try await runtime.spawn(Hoarder.self, options: Self.options)
+            var (kept, refusals) = (0, 0)
+            for round in 1...40 {
+                let wanted = round * 60_000
+                do {
+                    kept = try await hoarder.keep(wanted)
+                } catch let error as ActorError {
+                    #expect(error.code == .storageFull, "\(error)")
+                    refusals += 1
+                }
+                #expect(try await hoarder.kept() == kept)
+            }
+            #expect(refusals > 0, "the disk was too large for this test")
+            kill(try await runtime.process(of: hoarder), SIGKILL)
+            #expect(try await hoarder.kept() == kept)
+            try await eventually("there is room for less") {
+                let error = await failure { kept = try await hoarder.keep(1000) }
+                #expect(error == nil || error?.code == .storageFull, "\(String(describing: error))")
+                return kept
+            } is: {
+                $0 == 1000
+            }
+            #expect(try await hoarder.kept() == 1000)
+        }
+    }
+
     @Test(arguments: [Duration.zero, .milliseconds(9), .seconds(86_401), .seconds(-1)])
     func `a snapshot interval that is not allowed is refused with what is`(interval: Duration) async {
         var configuration = RuntimeConfiguration()
@@ -199,6 +234,18 @@ import Testing
         let error = await failure { _ = try await ActorRuntime.start(configuration: configuration) }
         #expect(error?.code == .invalidArgument)
         #expect(error?.message.contains("0.01 seconds to a day") == true)
+    }
+}
+
+/// Programs that make a small file system and take it away.
+enum SmallDisk {
+    static func run(_ arguments: String...) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = arguments
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "\(arguments) failed")
     }
 }
 
