@@ -24,34 +24,38 @@ struct ShardRecovery {
     }
 
     private func settle() throws(StoreError) {
-        let newest = snapshots.versions.first
         do throws(StoreError) {
             let version = try ShardCheck.version(of: directory)
-            guard let newest, newest > version else { return }
             let reason = "\(data) is older than the newest snapshot: version \(version)"
-            try fallBack(because: StoreError(.unreadable, reason))
+            let newer = snapshots.versions.filter { $0 > version }
+            guard try fallBack(to: newer, because: StoreError(.unreadable, reason)) != nil else { return }
+            // The next snapshots come after this version and may get the same numbers.
+            for damaged in newer { snapshots.setAside(damaged) }
         } catch {
             guard error.code == .unreadable else { throw error }
-            try fallBack(because: error)
+            guard let problems = try fallBack(to: snapshots.versions, because: error) else { return }
+            let snapshots = problems.isEmpty ? "there is no snapshot" : "no snapshot is sound: \(problems)"
+            throw StoreError(.unreadable, "after a restart of the machine: \(error); \(snapshots)")
         }
     }
 
-    private func fallBack(because damage: StoreError) throws(StoreError) {
+    /// Replaces the file by the first sound one of these snapshots.
+    /// - Returns: `nil` when that was done, what is wrong with the snapshots when none is sound.
+    private func fallBack(to versions: [UInt64], because damage: StoreError) throws(StoreError) -> String? {
         var problems: [String] = []
-        for version in snapshots.versions {
+        for version in versions {
             do throws(StoreError) {
                 let found = try ShardCheck.version(of: snapshots.path(version))
                 try replace(by: version, holding: found, because: damage)
-                for skipped in snapshots.versions where skipped > version { snapshots.setAside(skipped) }
-                return
             } catch {
                 guard error.code == .unreadable else { throw error }
                 problems.append(error.description)
+                continue
             }
+            for damaged in versions where damaged > version { snapshots.setAside(damaged) }
+            return nil
         }
-        let snapshots =
-            problems.isEmpty ? "there is no snapshot" : "no snapshot is sound: \(problems.joined(separator: "; "))"
-        throw StoreError(.unreadable, "after a restart of the machine: \(damage); \(snapshots)")
+        return problems.joined(separator: "; ")
     }
 
     /// Each step leaves a state from which the whole recovery can run again.

@@ -198,6 +198,23 @@ struct PowerLossTests {
     }
 
     @Test(arguments: [true, false])
+    func `a sound file gives way only to a sound snapshot that is newer`(isSnapshotSound: Bool) throws {
+        try makeShard()
+        let snapshot = URL(fileURLWithPath: "\(folder.shard)/snapshots/3/data.mdb")
+        try Data(contentsOf: URL(fileURLWithPath: "\(folder.shard)/snapshots/2/data.mdb")).write(to: data)
+        if !isSnapshotSound { try Data(contentsOf: snapshot).prefix(8192).write(to: snapshot) }
+        try withShard(second) { store throws in #expect(try fields(store) == ["a": [isSnapshotSound ? 3 : 2]]) }
+        #expect(FileManager.default.fileExists(atPath: kept(1)) == isSnapshotSound)
+        #expect((ShardNotice(directory: folder.shard).text == nil) == !isSnapshotSound)
+        try withShard(second) { store throws in
+            try store.commit([Sample.set(["a": [8]])])
+            try #require(store.snapshotJob()).run()
+        }
+        try damage(from: 0, nil)
+        try withShard(first) { store throws in #expect(try fields(store) == ["a": [8]]) }
+    }
+
+    @Test(arguments: [true, false])
     func `without a sound snapshot the shard is refused, again and again, and not touched`(isGone: Bool) throws {
         try makeShard(snapshots: false)
         if isGone { try FileManager.default.removeItem(at: data) } else { try damage(from: 8192, nil) }
