@@ -133,6 +133,11 @@ import Testing
         #expect(try await service.add(7) == 7)
         let supervisor = try #require(before.supervisorProcessID)
         let worker = try await before.process(of: service)
+        try await eventually("inspect shows it running, without state") {
+            try Tool.run("inspect", directory, "--json")
+        } is: {
+            $0.contains("\"running\"") && $0.contains("\"none\"") && $0.contains("\"state\":{}")
+        }
         await before.shutdown()
         for pid in [supervisor, worker] {
             kill(pid, SIGKILL)
