@@ -110,6 +110,29 @@ import Testing
         }
     }
 
+    @Test(arguments: levels)
+    func `a life that begins on a failing disk waits for it, and uses up no restarts`(level: Durability) async throws {
+        let disk = try DiskFaults(scratch)
+        defer { disk.end() }
+        try await ActorRuntime.withRuntime(directory: disk.directory) { runtime in
+            let options = ActorOptions(maxRestarts: 1, maxTaskRetries: .unlimited, durability: level)
+            let counter = try await runtime.spawn(Counter.self, options: options)
+            for expected in 1...5 { #expect(try await counter.add(1) == expected) }
+            let process = try await counter.processID()
+            disk.arm(.sync, .error(EIO), count: 1_000_000)
+            kill(process, SIGKILL)
+            let ref = counter.submit { try await $0.add(1) }
+            try await eventually("the next life has failed to open the shard, three times") {
+                disk.count
+            } is: {
+                $0 >= 3
+            }
+            disk.disarm()
+            #expect(try await ref.value == 6)
+            #expect(try await runtime.summary(of: counter).restarts == 1)
+        }
+    }
+
     @Test func `an actor that is spawned on a failing disk starts when the disk works`() async throws {
         let disk = try DiskFaults(scratch)
         defer { disk.end() }

@@ -77,6 +77,10 @@ final class WorkerHost: @unchecked Sendable {
         }
         self.type = type
         loop.setBatchEnd { [self] in flush() }
+        bringUp()
+    }
+
+    private func bringUp() {
         // Ends with the process, or when the actor is built.
         Task(executorPreference: loop) { [self] in
             do {
@@ -274,7 +278,14 @@ final class WorkerHost: @unchecked Sendable {
         switch error.code {
         case .unreadable: refuse(.quarantined(message: error.description))
         case .fenced: fenced(error)
-        case .full, .failed: WorkerMain.fail("the shard cannot be opened: \(error)")
+        case .full, .failed:
+            // A first life has nothing to lose and tells its creator. Later ones wait for the disk: its faults are not
+            // to use up the restarts, after which there would be no actor left for the state.
+            guard assignment.incarnation > 1 else { WorkerMain.fail("the shard cannot be opened: \(error)") }
+            WorkerMain.log("the shard cannot be opened, the next attempt is in half a second: \(error)")
+            store?.close()
+            store = nil
+            loop.schedule(after: .milliseconds(500)) { [self] in bringUp() }
         }
     }
 
