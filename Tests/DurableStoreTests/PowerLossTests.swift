@@ -280,6 +280,31 @@ struct PowerLossTests {
         #expect(!FileManager.default.fileExists(atPath: "\(data.path).creating"))
     }
 
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func `a recovery that is killed at any moment is finished by a later one`(seed: UInt64) throws {
+        print("seed \(seed)")
+        var generator = SeededGenerator(seed: seed)
+        let large = [UInt8](repeating: 7, count: 6 << 20)
+        try withShard(first) { store throws in
+            try store.register(Sample.actor, as: Sample.record, state: Sample.set(["a": large]))
+            try #require(store.snapshotJob()).run()
+            try store.commit([Sample.set(["a": [2]])])
+        }
+        try damage(from: 8192, [UInt8](repeating: 0x5a, count: 1 << 20))
+        let damaged = try Data(contentsOf: data)
+        var kills = 0
+        // Later and later, so that one gets through.
+        func delay() -> UInt32 { .random(in: 0...UInt32(5_000 + 2_000 * kills), using: &generator) }
+        while try Child.isKilled("claim", folder.shard, afterMicroseconds: delay()) { kills += 1 }
+        print("\(kills) kills")
+        try withShard(BootID.current()) { store throws in #expect(try fields(store) == ["a": large]) }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: kept(1))) == damaged)
+        #expect(ShardNotice(directory: folder.shard).text?.contains("version 1;") == true)
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: folder.shard))
+        let expected: Set = ["damaged-1.mdb", "data.mdb", "lock.mdb", "notice", "snapshots", "unsynced"]
+        #expect(names == expected)
+    }
+
     @Test func `only the newest two snapshots are kept, readable by their owner alone`() throws {
         try withShard(first) { store throws in
             try store.register(Sample.actor, as: Sample.record, state: Sample.set(["a": [0]]))
