@@ -16,6 +16,8 @@ let package = Package(
         .library(name: "DurableChaos", targets: ["DurableChaos"]),
         .library(name: "DurableTesting", targets: ["DurableTesting"]),
         .executable(name: "durable", targets: ["durable"]),
+        // For tests only: preloaded into workers, it makes their disk fail.
+        .library(name: "DiskFaultShim", type: .dynamic, targets: ["DiskFaultShim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -99,6 +101,9 @@ let package = Package(
             path: "Tests/StoreTestChild",
             swiftSettings: settings
         ),
+
+        // Preloaded into processes under test.
+        .target(name: "DiskFaultShim", path: "Tests/DiskFaultShim"),
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(

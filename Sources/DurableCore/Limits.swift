@@ -28,6 +28,16 @@ package enum Limits {
     package static let entriesPerPage = 256
     /// Discarded rows that one transaction deletes.
     package static let discardedRowsPerSweep = 2_000
+    /// The usual time between two snapshots of a shard.
+    package static let snapshotInterval: Duration = .seconds(60)
+    /// The times between two snapshots that can be chosen.
+    package static let snapshotIntervals: ClosedRange<Duration> = .milliseconds(10)...(.seconds(86_400))
+    /// A snapshot that took a second is followed by this many seconds without one.
+    package static let snapshotPause = 20
+    /// Snapshots that are kept of each shard.
+    package static let snapshotsKept = 2
+    /// How long a worker that ends by itself waits for its last flush.
+    package static let cleanEndTimeout: Duration = .seconds(2)
     /// The stderr that is kept of each worker.
     package static let stderrBytesMax = 64 << 10
     /// The part of a dead worker's stderr that goes into the ledger.

@@ -81,7 +81,14 @@ extension DataFile {
         let first = try meta(at: 0)
         let second = try meta(at: UInt64(first.pageBytes))
         if first.pageBytes != second.pageBytes { throw damaged("its meta pages disagree on the page size") }
-        return second.transaction > first.transaction ? second : first
+        let newer = second.transaction > first.transaction ? second : first
+        // The older one may point anywhere: after a failed commit LMDB leaves the new roots in it, under its old number.
+        for tree in [newer.free, newer.main] where !tree.isEmpty {
+            guard tree.root > 1, tree.root <= newer.lastPage, (1...32).contains(tree.depth) else {
+                throw damaged("a meta page points outside of the file")
+            }
+        }
+        return newer
     }
 
     private func meta(at offset: UInt64) throws(LMDBError) -> Meta {
@@ -102,19 +109,13 @@ extension DataFile {
         guard (512...65536).contains(pageBytes), pageBytes & (pageBytes - 1) == 0 else {
             throw damaged("a meta page claims pages of \(pageBytes) bytes")
         }
-        let meta = Meta(
+        return Meta(
             pageBytes: pageBytes,
             free: Tree(depth: Int(bytes.number(at: 46, as: UInt16.self)), root: bytes.number(at: 80, as: UInt64.self)),
             main: Tree(depth: Int(bytes.number(at: 94, as: UInt16.self)), root: bytes.number(at: 128, as: UInt64.self)),
             lastPage: bytes.number(at: 136, as: UInt64.self),
             transaction: bytes.number(at: 144, as: UInt64.self)
         )
-        for tree in [meta.free, meta.main] where !tree.isEmpty {
-            guard tree.root > 1, tree.root <= meta.lastPage, (1...32).contains(tree.depth) else {
-                throw damaged("a meta page points outside of the file")
-            }
-        }
-        return meta
     }
 }
 

@@ -9,10 +9,13 @@ struct RowWriter {
     private(set) var fence: Fence
     /// Whether rows are left to be deleted later.
     private(set) var hasDiscarded = false
+    /// The checksum over all rows; `nil` where none is kept.
+    var contents: ContentsSum?
 
-    init(databases: ShardDatabases, fence: Fence) {
+    init(databases: ShardDatabases, fence: Fence, contents: ContentsSum? = nil) {
         self.databases = databases
         self.fence = fence
+        self.contents = contents
     }
 
     mutating func apply(
@@ -23,7 +26,7 @@ struct RowWriter {
         switch change {
         case .actor(let stored):
             let row = StoredValue.seal(try CBOREncoder().encode(stored))
-            try transaction.put(set.actor.bytes, row, in: databases.actors)
+            try store(set.actor.bytes, row, in: databases.actors, &transaction)
         case .property(let name, .value(let bytes)):
             let key = ShardLayout.stateKey(set.actor, field: name)
             try put(key, bytes, set.schema, in: databases.state, &transaction)
@@ -31,44 +34,44 @@ struct RowWriter {
             let key = ShardLayout.stateKey(set.actor, field: name)
             try discardPortions(of: key, in: databases.state, &transaction)
             let row = StoredValue.seal(try CBOREncoder().encode(header), kind: .collection, schemaVersion: set.schema)
-            try transaction.put(key, row, in: databases.state)
+            try store(key, row, in: databases.state, &transaction)
         case .removeProperty(let name):
             let key = ShardLayout.stateKey(set.actor, field: name)
             try discardRows(of: key, &transaction)
-            try transaction.delete(key, in: databases.state)
+            try delete(key, in: databases.state, &transaction)
         case .entry(let rows, let key, let payload):
             let key = ShardLayout.entryKey(rows, key)
             try put(key, payload, set.schema, in: databases.entries, &transaction)
         case .removeEntry(let rows, let key):
             let key = ShardLayout.entryKey(rows, key)
             try discardPortions(of: key, in: databases.entries, &transaction)
-            try transaction.delete(key, in: databases.entries)
+            try delete(key, in: databases.entries, &transaction)
         case .discard(let rows):
             try discard(rows, &transaction)
         case .keep(let rows):
-            try transaction.delete(ShardLayout.rowsPrefix(rows), in: databases.discarded)
+            try delete(ShardLayout.rowsPrefix(rows), in: databases.discarded, &transaction)
         case .schema(let schema):
             let row = StoredValue.seal(try CBOREncoder().encode(schema), schemaVersion: set.schema)
-            try transaction.put(ShardLayout.schemaKey(set.actor), row, in: databases.meta)
+            try store(ShardLayout.schemaKey(set.actor), row, in: databases.meta, &transaction)
         case .removeActor:
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
                 try discardRows(of: key, &transaction)
             }
-            try transaction.deletePrefix(set.actor.bytes, in: databases.state)
-            try transaction.deletePrefix(set.actor.bytes, in: databases.done)
-            try transaction.delete(set.actor.bytes, in: databases.actors)
-            try transaction.delete(ShardLayout.schemaKey(set.actor), in: databases.meta)
+            try deletePrefix(set.actor.bytes, in: databases.state, &transaction)
+            try deletePrefix(set.actor.bytes, in: databases.done, &transaction)
+            try delete(set.actor.bytes, in: databases.actors, &transaction)
+            try delete(ShardLayout.schemaKey(set.actor), in: databases.meta, &transaction)
         }
     }
 
     /// Stores a call's outcome, and forgets those that its caller needs no more.
-    func record(_ completion: Completion, of actor: ActorID, _ transaction: inout WriteTransaction) throws {
+    mutating func record(_ completion: Completion, of actor: ActorID, _ transaction: inout WriteTransaction) throws {
         try forget(below: completion.firstIncomplete, completion.id.session, actor, &transaction)
         let key = ShardLayout.doneKey(actor, completion.id)
-        try transaction.put(key, completion.encoded(), in: databases.done)
+        try store(key, completion.encoded(), in: databases.done, &transaction)
     }
 
-    private func forget(
+    private mutating func forget(
         below sequence: UInt64,
         _ session: SessionID,
         _ actor: ActorID,
@@ -82,11 +85,11 @@ struct RowWriter {
             return true
         }
         guard !stale.isEmpty else { return }
-        for key in stale { try transaction.delete(key, in: databases.done) }
+        for key in stale { try delete(key, in: databases.done, &transaction) }
         // What is forgotten must not be run again: the frontier says up to where.
         var writer = ByteWriter(reserving: 8)
         writer.write(sequence)
-        try transaction.put(frontier, StoredValue.seal(writer.bytes), in: databases.done)
+        try store(frontier, StoredValue.seal(writer.bytes), in: databases.done, &transaction)
     }
 
     /// Stores a value; a large one in portions, because LMDB needs as many free pages in a row as a value fills.
@@ -99,7 +102,7 @@ struct RowWriter {
     ) throws {
         try discardPortions(of: key, in: database, &transaction)
         guard payload.count > Limits.storedValueBytesMax else {
-            try transaction.put(key, StoredValue.seal(payload, schemaVersion: schema), in: database)
+            try store(key, StoredValue.seal(payload, schemaVersion: schema), in: database, &transaction)
             return
         }
         let reference = PortionsReference(rows: fence.nextRows, length: UInt64(payload.count))
@@ -109,14 +112,19 @@ struct RowWriter {
         for (index, start) in starts.enumerated() {
             let portion = payload[start..<min(start + Limits.storedPortionBytes, payload.count)]
             let key = ShardLayout.portionKey(reference.rows, index)
-            try transaction.put(key, StoredValue.seal(portion, schemaVersion: schema), in: databases.entries)
+            try store(
+                key,
+                StoredValue.seal(portion, schemaVersion: schema),
+                in: databases.entries,
+                &transaction
+            )
         }
         let row = StoredValue.seal(reference.encoded(), kind: .portions, schemaVersion: schema)
-        try transaction.put(key, row, in: database)
+        try store(key, row, in: database, &transaction)
     }
 
-    private mutating func discard(_ rows: RowSetID, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        try transaction.put(ShardLayout.rowsPrefix(rows), StoredValue.seal([]), in: databases.discarded)
+    mutating func discard(_ rows: RowSetID, _ transaction: inout WriteTransaction) throws(LMDBError) {
+        try store(ShardLayout.rowsPrefix(rows), StoredValue.seal([]), in: databases.discarded, &transaction)
         hasDiscarded = true
     }
 

@@ -12,6 +12,7 @@ package enum ShardLayout {
     static let discarded = "discarded"
     static let databases = [meta, actors, state, entries, done, discarded]
     static let fenceKey = Array("fence".utf8)
+    static let contentsKey = Array("contents".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
     package static let fieldNameBytesMax = 490
     /// The longest key of an entry: LMDB's, without the number of the row set.

@@ -20,7 +20,8 @@ package enum ShardReader {
         package var schema: StoredSchema?
     }
 
-    /// Reads all that a shard holds, in one transaction.
+    /// Reads all that a shard holds, in one transaction. One that a crash of the machine may have damaged, and that no
+    /// worker has opened since, is checked before.
     /// - Parameters:
     ///   - directory: The shard's directory.
     ///   - entriesMax: How many entries of each collection are read.
@@ -52,6 +53,9 @@ package enum ShardReader {
         _ directory: String,
         _ body: (ShardDatabases, borrowing ReadTransaction) throws -> Result
     ) throws(StoreError) -> Result {
+        if let left = try UnsyncedMarker(directory: directory).read(), left != .current() {
+            _ = try ShardCheck.version(of: directory)
+        }
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
             options.readOnly = true

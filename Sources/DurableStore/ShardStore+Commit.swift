@@ -6,23 +6,25 @@ extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
         let databases = databases
-        let (written, discards) = try write("committing") { transaction throws in
+        let written = try write("committing") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
             next.version += 1
             next.nextRows = max(next.nextRows, self.fence.nextRows)
-            var writer = RowWriter(databases: databases, fence: next)
+            var writer = RowWriter(databases: databases, fence: next, contents: self.contents)
             for set in writeSets {
                 for change in set.changes { try writer.apply(change, of: set, &transaction) }
                 guard let completion = set.completion else { continue }
                 try writer.record(completion, of: set.actor, &transaction)
             }
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
+            try writer.storeContents(&transaction)
             self.beforeCommit()
-            return (writer.fence, writer.hasDiscarded)
+            return writer
         }
-        fence = written
-        if discards { hasDiscarded = true }
+        fence = written.fence
+        contents = written.contents
+        if written.hasDiscarded { hasDiscarded = true }
     }
 
     /// Records which actor lives here; with its first state, in one transaction.
@@ -38,9 +40,10 @@ extension ShardStore {
     package func sweepDiscarded(limit: Int) throws(StoreError) -> Bool {
         guard hasDiscarded else { return false }
         let databases = databases
-        let isLeft = try write("deleting discarded rows") { transaction throws in
+        let (isLeft, contents) = try write("deleting discarded rows") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard stored?.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            var writer = RowWriter(databases: databases, fence: self.fence, contents: self.contents)
             var room = limit
             while room > 0, let (rows, _) = try transaction.first(in: databases.discarded) {
                 var keys: [[UInt8]] = []
@@ -50,19 +53,20 @@ extension ShardStore {
                     if value.first == StoredValue.Kind.portions.rawValue { nested.append(Array(value)) }
                     return keys.count < room
                 }
-                for key in keys { try transaction.delete(key, in: databases.entries) }
+                for key in keys { try writer.delete(key, in: databases.entries, &transaction) }
                 // A large value among the entries has portions of its own.
                 for value in nested {
                     let portions = try PortionsReference(decoding: StoredValue.openAny(value).payload)
-                    let key = ShardLayout.rowsPrefix(portions.rows)
-                    try transaction.put(key, StoredValue.seal([]), in: databases.discarded)
+                    try writer.discard(portions.rows, &transaction)
                 }
                 room -= keys.count
-                if room > 0 { try transaction.delete(rows, in: databases.discarded) }
+                if room > 0 { try writer.delete(rows, in: databases.discarded, &transaction) }
                 room -= 1
             }
-            return try transaction.first(in: databases.discarded) != nil
+            try writer.storeContents(&transaction)
+            return (try transaction.first(in: databases.discarded) != nil, writer.contents)
         }
+        self.contents = contents
         hasDiscarded = isLeft
         return isLeft
     }

@@ -8,38 +8,58 @@ internal import DurableLMDB
 package final class ShardStore {
     let environment: Environment
     let databases: ShardDatabases
-    let path: String
+    /// The shard's directory.
+    package let path: String
     let beforeCommit: () -> Void
     /// What this owner last wrote or read.
     package internal(set) var fence: Fence
     /// Whether rows wait to be deleted.
     package internal(set) var hasDiscarded = false
+    /// The checksum over all rows, kept where commits are not flushed.
+    var contents: ContentsSum?
+    /// Present where commits are not flushed: the boot in which they are made.
+    let unflushedBoot: BootID?
 
-    private init(environment: Environment, path: String, fence: Fence, beforeCommit: @escaping () -> Void) {
+    private init(
+        environment: Environment,
+        path: String,
+        unflushedBoot: BootID?,
+        beforeCommit: @escaping () -> Void
+    ) {
         self.environment = environment
         databases = ShardDatabases(environment)
         self.path = path
-        self.fence = fence
+        self.unflushedBoot = unflushedBoot
         self.beforeCommit = beforeCommit
+        fence = Fence(epoch: 0, version: 0, pid: 0, incarnation: 0)
     }
 
     /// Opens a shard, or creates it, and makes everything in it durable before anything is served from it.
     /// - Parameters:
     ///   - directory: The shard's directory; created when missing.
     ///   - durability: What a commit survives.
+    ///   - boot: The present run of the machine. With `.process`, a shard that another one left unflushed is checked
+    ///     first, and gives way to its newest sound snapshot when it is damaged.
     ///   - beforeCommit: Runs inside each write transaction after its last put; a fault point.
     /// - Throws: `StoreError`; nothing is overwritten.
     package static func open(
         directory: String,
         durability: Durability,
+        boot: @autoclosure () -> BootID = .current(),
         beforeCommit: @escaping () -> Void = {}
     ) throws(StoreError) -> ShardStore {
+        precondition(durability.isStored, "an actor of which nothing is stored has no shard")
+        let unflushedBoot = durability == .process ? boot() : nil
+        if let unflushedBoot { try ShardRecovery(directory: directory, boot: unflushedBoot).run() }
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
-            options.durability = durability == .process ? .noSync : .full
-            let environment = try Environment.open(directory: directory, options: options)
-            let unowned = Fence(epoch: 0, version: 0, pid: 0, incarnation: 0)
-            return ShardStore(environment: environment, path: directory, fence: unowned, beforeCommit: beforeCommit)
+            options.durability = unflushedBoot == nil ? .full : .noSync
+            return ShardStore(
+                environment: try Environment.open(directory: directory, options: options),
+                path: directory,
+                unflushedBoot: unflushedBoot,
+                beforeCommit: beforeCommit
+            )
         } catch {
             throw StoreError(error, doing: "opening the shard")
         }
@@ -48,7 +68,10 @@ package final class ShardStore {
     /// Takes the shard: raises its epoch, durably. An earlier owner can commit nothing from here on.
     package func claim(pid: Int32, incarnation: Incarnation) throws(StoreError) -> Epoch {
         let databases = databases
-        let claimed = try write("claiming the shard") { transaction throws in
+        let (claimed, contents) = try write("claiming the shard") { transaction throws in
+            var contents = try transaction.get(ShardLayout.contentsKey, in: databases.meta).map {
+                try ContentsSum(decoding: $0)
+            }
             var next = Fence(epoch: 1, version: 0, pid: pid, incarnation: incarnation)
             if let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta) {
                 let previous = try Fence(decoding: stored)
@@ -56,11 +79,19 @@ package final class ShardStore {
                 next.epoch += 1
                 next.pid = pid
                 next.incarnation = incarnation
+            } else if self.unflushedBoot != nil {
+                contents = ContentsSum()
+            }
+            if let unflushedBoot = self.unflushedBoot {
+                // Before the first commit that is not flushed, and while no former owner can take it back.
+                try UnsyncedMarker(directory: self.path).set(unflushedBoot)
             }
             try transaction.put(ShardLayout.fenceKey, next.encoded(), in: databases.meta)
-            return next
+            if let contents { try transaction.put(ShardLayout.contentsKey, contents.encoded(), in: databases.meta) }
+            return (next, contents)
         }
         fence = claimed
+        self.contents = contents
         hasDiscarded = try read("looking for discarded rows") { transaction throws in
             try transaction.first(in: databases.discarded) != nil
         }

@@ -27,12 +27,36 @@ extension Supervisor {
             memberRefused(id, cause)
         case .membersRemoved(let ids):
             membersRemoved(ids)
+        case .noticed(let shard, let incarnation, let text):
+            guard let hosted = hosted[shard], hosted.worker === worker else { return }
+            enter(text, of: worker, hosted, incarnation, shard)
         case .fenced:
             // It ends by itself; its exit code says why.
             break
         case .handover(let hosting):
             takeOver(worker, hosting, descriptors)
         }
+    }
+
+    /// The notice goes when the ledger has it; until then each life of the actor brings it again.
+    private func enter(
+        _ notice: String,
+        of worker: WorkerProcess,
+        _ hosted: Hosted,
+        _ incarnation: Incarnation,
+        _ shard: ShardNumber
+    ) {
+        guard var record = registry.records[hosted.actor] else { return }
+        record.incarnation = incarnation
+        let entry = LedgerEntry(
+            record: record,
+            pid: worker.identity.pid,
+            notice: notice,
+            milliseconds: wallClockMilliseconds
+        )
+        changes.ledger.append(entry)
+        guard persist() == nil else { return }
+        unlink(layout.shardNotice(shard))
     }
 
     /// A worker ended before it had a shard.

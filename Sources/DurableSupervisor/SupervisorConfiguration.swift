@@ -47,6 +47,8 @@ package struct RuntimeLayout: Sendable, Hashable {
 
     package func shard(_ number: ShardNumber) -> String { "\(shards)/\(number)" }
     package func shardSocket(_ number: ShardNumber) -> String { "\(shards)/\(number)/socket" }
+    /// What a worker leaves for the ledger, until the ledger has it.
+    package func shardNotice(_ number: ShardNumber) -> String { "\(shards)/\(number)/notice" }
     package func stderrFile(_ serial: UInt64) -> String { "\(stderr)/\(serial)" }
 }
 

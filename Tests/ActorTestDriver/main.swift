@@ -29,6 +29,18 @@ if arguments[1] == "hoard" {
     exit(0)
 }
 var configuration = RuntimeConfiguration()
+if arguments[1] == "hold" {
+    // Starts a runtime for others, and keeps it until the end of input.
+    if arguments.count > 3, let milliseconds = Int(arguments[3]) {
+        configuration.snapshotInterval = .milliseconds(milliseconds)
+    }
+    let held = try await ActorRuntime.start(directory: arguments[2], configuration: configuration)
+    print("ready")
+    fflush(nil)
+    while readLine() != nil {}
+    await held.shutdown()
+    exit(0)
+}
 if arguments.count > 4, let milliseconds = Int(arguments[4]) { configuration.gracePeriod = .milliseconds(milliseconds) }
 let runtime = try await ActorRuntime.start(directory: arguments[1], configuration: configuration)
 let counter =

@@ -9,11 +9,14 @@ final class TestProcess {
     private let process = Process()
     private let input = Pipe()
 
-    /// - Parameter group: The `cgroup.procs` file of the control group that the process and its children belong to.
-    init(_ arguments: [String], group: String? = nil) throws {
+    /// - Parameters:
+    ///   - group: The `cgroup.procs` file of the control group that the process and its children belong to.
+    ///   - environment: Variables that are set beside those of this process.
+    init(_ arguments: [String], group: String? = nil, environment: [String: String] = [:]) throws {
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let products = URL(fileURLWithPath: executable).deletingLastPathComponent()
         let program = products.appendingPathComponent("ActorTestDriver")
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let group {
             process.executableURL = URL(fileURLWithPath: "/bin/sh")
             process.arguments = ["-c", "echo $$ > \"$0\" && exec \"$@\"", group, program.path] + arguments

@@ -18,6 +18,7 @@ struct ActorOptionsTests {
         #expect(message(.resilient) == nil)
         #expect(message(.resilient.detached(name: "a.b_C-9", namespace: "Z")) == nil)
         #expect(message(ActorOptions(maxRestarts: 3, maxTaskRetries: -1, durability: .process)) == nil)
+        #expect(message(ActorOptions(durability: .none)) == nil)
     }
 
     @Test func aLimitThatIsNotAllowedIsNamedWithItsValue() {

@@ -90,6 +90,22 @@ struct RefusalTests {
         try expectRefusal(.damaged)
     }
 
+    /// LMDB puts the roots of a commit whose last write failed into the older meta page, under that page's old number.
+    @Test func onlyTheNewerMetaPageHasToPointIntoTheFile() throws {
+        let bytes = try soundBytes()
+        func transaction(_ page: Int) -> UInt64 {
+            (0..<8).reduce(0) { $0 | UInt64(bytes[page * 4096 + 144 + $1]) << UInt64(8 * $1) }
+        }
+        let newer = transaction(1) > transaction(0) ? 1 : 0
+        for page in 0..<2 {
+            var changed = bytes
+            let root = page * 4096 + 128
+            changed.replaceSubrange(root..<root + 8, with: Data([0, 0, 0, 0, 1, 0, 0, 0]))
+            try place(changed)
+            if page == newer { try expectRefusal(.damaged) } else { #expect(refusal(opening: folder.store) == nil) }
+        }
+    }
+
     @Test func anotherDataVersionOfLMDBIsNamed() throws {
         var bytes = try soundBytes()
         bytes[20] = 2

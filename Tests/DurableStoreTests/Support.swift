@@ -25,6 +25,24 @@ final class Folder {
 enum Child {
     /// Runs `StoreTestChild` to its end and returns what it said and how it ended.
     static func run(_ command: String, _ directory: String) throws -> (lines: [String], status: Int32, isSignal: Bool) {
+        let (process, output) = try start(command, directory)
+        let said = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let lines = String(decoding: said, as: UTF8.self).split(separator: "\n").map(String.init)
+        return (lines, process.terminationStatus, process.terminationReason == .uncaughtSignal)
+    }
+
+    /// Runs it and kills it after a while. False when it had ended before.
+    static func isKilled(_ command: String, _ directory: String, afterMicroseconds delay: UInt32) throws -> Bool {
+        let (process, _) = try start(command, directory)
+        // Any moment will do; nothing waits for this to have an effect.
+        usleep(delay)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        return process.terminationReason == .uncaughtSignal
+    }
+
+    private static func start(_ command: String, _ directory: String) throws -> (Process, Pipe) {
         let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let places = [folder, bundle].map { $0.appendingPathComponent("StoreTestChild") }
@@ -35,10 +53,7 @@ enum Child {
         process.arguments = [command, directory]
         process.standardOutput = output
         try process.run()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let lines = String(decoding: said, as: UTF8.self).split(separator: "\n").map(String.init)
-        return (lines, process.terminationStatus, process.terminationReason == .uncaughtSignal)
+        return (process, output)
     }
 }
 

@@ -46,6 +46,7 @@ extension ActorRuntime {
             spares: configuration.warmSpares,
             worker: WorkerConfiguration(
                 gracePeriodSeconds: configuration.gracePeriod / .seconds(1),
+                snapshotIntervalSeconds: configuration.snapshotInterval / .seconds(1),
                 faults: configuration.faults
             )
         )

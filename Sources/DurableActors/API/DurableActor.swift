@@ -68,7 +68,8 @@ extension DurableActor {
     ///
     /// For turns that wait for something slow, or that show an effect to the outside which must not be ahead of the
     /// state. When it returns, these changes survive a crash. The call itself has no outcome yet: if its worker dies
-    /// later in the turn and the call is retried, it runs again, on the changed state.
+    /// later in the turn and the call is retried, it runs again, on the changed state. An actor with ``Durability/none``
+    /// has nothing to commit, and nothing happens.
     /// - Throws: ``ActorError`` with `storageFull` or `storageFailed`: nothing since the last commit is kept, and the
     ///   turn fails whatever it does. With `serialization` when a property cannot be encoded.
     public func checkpoint() async throws {

@@ -9,6 +9,11 @@ public struct RuntimeConfiguration: Sendable {
     /// How long workers go on serving without a supervisor before they end themselves.
     public var gracePeriod: Duration = Limits.gracePeriod
 
+    /// How often a changed actor with ``Durability/process`` gets a snapshot, from which it goes on when a power loss
+    /// has damaged its file. Snapshots never take more than a twentieth of the time, so that large states get them
+    /// less often.
+    public var snapshotInterval: Duration = Limits.snapshotInterval
+
     /// Faults to inject, for tests of the framework.
     package var faults: [FaultSpecification] = []
 
@@ -21,6 +26,10 @@ public struct RuntimeConfiguration: Sendable {
         }
         guard gracePeriod >= .zero, gracePeriod <= .seconds(3600) else {
             throw ActorError(.invalidArgument, "gracePeriod is \(gracePeriod); allowed are 0 to 3600 seconds")
+        }
+        guard Limits.snapshotIntervals.contains(snapshotInterval) else {
+            let message = "snapshotInterval is \(snapshotInterval); allowed are 0.01 seconds to a day"
+            throw ActorError(.invalidArgument, message)
         }
     }
 }

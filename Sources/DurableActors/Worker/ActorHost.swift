@@ -82,7 +82,7 @@ final class ActorHost: @unchecked Sendable {
     /// Makes the instance, if there is none; then the calls that wait run.
     func build() {
         host.assertOnLoop()
-        guard case .unbuilt = state, host.store != nil else { return }
+        guard case .unbuilt = state, host.isOpen else { return }
         state = .building
         let generation = generation
         // Ends when the actor is built, or with the process.
@@ -130,6 +130,8 @@ final class ActorHost: @unchecked Sendable {
     /// Puts the stored state into a new instance, or stores its first one.
     @inline(never)
     private func install(_ activation: Activation) throws {
+        // Of an actor that stores nothing, what the constructor made is all there is.
+        guard host.isStored else { return }
         guard let store = host.store else {
             throw StoreError(.failed, "the shard was closed while \(definition.typeDescription) was built")
         }

@@ -95,8 +95,8 @@ extension WorkerHost {
             actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: .killed, restarts: 0))
         }
         flush()
-        guard let store, !ids.isEmpty else { return }
-        try store.commit(ids.map { WriteSet(actor: $0, changes: [.removeActor]) })
+        guard isOpen, !ids.isEmpty else { return }
+        try store?.commit(ids.map { WriteSet(actor: $0, changes: [.removeActor]) })
         for id in ids { actors[id] = nil }
         report(.membersRemoved(ids))
         sweepSoon()

@@ -7,12 +7,12 @@ internal import DurableTransport
 extension WorkerHost {
     /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
     func flush() {
-        guard let store, let group = gate.take() else { return }
+        guard isOpen, let group = gate.take() else { return }
         do throws(StoreError) {
-            if group.writeSets.isEmpty {
+            if let store, group.writeSets.isEmpty {
                 // A read is only worth something while the shard is ours.
                 try store.verifyOwnership()
-            } else {
+            } else if let store {
                 passes(.workerBeforeCommit)
                 try store.commit(group.writeSets)
                 passes(.workerAfterCommit)
@@ -25,6 +25,7 @@ extension WorkerHost {
         for held in group.replies { held.actor.answer(held.call, held.outcome) }
         count(turns: group.replies.count)
         sweepSoon()
+        if !group.writeSets.isEmpty { snapshotSoon() }
     }
 
     /// Commits what the running turn of an actor has changed so far, and the turns that had finished before.

@@ -39,6 +39,8 @@ final class WorkerHost: @unchecked Sendable {
     var unknown: [ActorID: [(call: InboundCall, connection: Connection)]] = [:]
     var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
     var isSweeping = false
+    var snapshots: SnapshotSchedule
+    let started = ContinuousClock.now
 
     init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
         self.assignment = assignment
@@ -47,6 +49,7 @@ final class WorkerHost: @unchecked Sendable {
         self.loop = loop
         self.link = link
         faults = FaultInjector(assignment.configuration.faults)
+        snapshots = SnapshotSchedule(interval: .seconds(assignment.configuration.snapshotIntervalSeconds))
     }
 
     /// The runtime that the hosted actors see.
@@ -54,6 +57,12 @@ final class WorkerHost: @unchecked Sendable {
         guard let hostedRuntime else { preconditionFailure("the worker's runtime is used before the host has started") }
         return hostedRuntime
     }
+
+    /// Whether its actors have anything stored.
+    var isStored: Bool { assignment.record.options.durability.isStored }
+
+    /// Whether stored state can be reached, or there is none.
+    var isOpen: Bool { store != nil || !isStored }
 
     /// Whether many actors share this worker.
     var isShared: Bool { assignment.record.isGroup }
@@ -69,6 +78,10 @@ final class WorkerHost: @unchecked Sendable {
             executable: assignment.record.executable
         )
         loop.setBatchEnd { [self] in flush() }
+        bringUp()
+    }
+
+    private func bringUp() {
         do throws(StoreError) {
             try takeShard()
             try remove(assignment.drops)
@@ -107,6 +120,14 @@ final class WorkerHost: @unchecked Sendable {
 
     /// Opens the shard and raises its epoch.
     func takeShard() throws(StoreError) {
+        guard isStored else {
+            // Nothing to own. Callers still have to tell this life from earlier ones, and the incarnation would not
+            // do: two lives may carry one number when a supervisor dies. The time since boot only grows.
+            var time = timespec()
+            clock_gettime(CLOCK_BOOTTIME, &time)
+            epoch = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+            return
+        }
         let faults = faults
         let incarnation = assignment.incarnation
         let store = try ShardStore.open(
@@ -117,7 +138,12 @@ final class WorkerHost: @unchecked Sendable {
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         self.store = store
+        if let notice = ShardNotice(directory: store.path).text {
+            WorkerMain.log("\(assignment.record.typeDescription) \(assignment.record.id) \(notice)")
+            report(.noticed(assignment.record.shard, incarnation, notice))
+        }
         sweepSoon()
+        resumeSnapshots()
     }
 
     /// A fault point of this worker.
@@ -204,7 +230,14 @@ extension WorkerHost {
         switch error.code {
         case .unreadable: refuse(.quarantined(message: error.description))
         case .fenced: fenced(error)
-        case .full, .failed: WorkerMain.fail("the shard cannot be opened: \(error)")
+        case .full, .failed:
+            // A first life has nothing to lose and tells its creator. Later ones wait for the disk: its faults are not
+            // to use up the restarts, after which there would be no actor left for the state.
+            guard assignment.incarnation > 1 else { WorkerMain.fail("the shard cannot be opened: \(error)") }
+            WorkerMain.log("the shard cannot be opened, the next attempt is in half a second: \(error)")
+            store?.close()
+            store = nil
+            loop.schedule(after: .milliseconds(500)) { [self] in bringUp() }
         }
     }
 

@@ -121,9 +121,20 @@ final class WorkerMain: Sendable {
         let grace = Duration.seconds(assignment.configuration.gracePeriodSeconds)
         guard ContinuousClock.now - since < grace else {
             Self.log("no supervisor adopted this worker within \(grace); it ends, its state is kept")
-            exit(WorkerExitCode.abandoned)
+            abandon()
+            return
         }
         control.schedule(after: .milliseconds(20)) { [self] in reconnect(link, assignment) }
+    }
+
+    /// Ends with everything flushed, unless a turn or the disk takes too long: then the state is kept as after a kill.
+    private func abandon() {
+        let host = state.withLock { $0.host }
+        actorLoop.execute {
+            host?.endCleanly()
+            exit(WorkerExitCode.abandoned)
+        }
+        control.schedule(after: Limits.cleanEndTimeout) { exit(WorkerExitCode.abandoned) }
     }
 
     private func reconnect(_ link: SupervisorLink, _ assignment: Assignment) {

@@ -7,7 +7,8 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     public var maxRestarts: RepeatLimit = 0
 
     /// How often a call is sent again after the actor died or could not be reached. Above 0, a call runs at least
-    /// once for the outside world and exactly once for the actor's own checkpointed state.
+    /// once for the outside world and exactly once for the actor's own checkpointed state, unless nothing is stored
+    /// (``Durability/none``).
     public var maxTaskRetries: RepeatLimit = 0
 
     /// What an acknowledged mutation survives.
@@ -83,7 +84,7 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             )
         }
         guard durability.isKnown else {
-            throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk and .process")
+            throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")
         }
         if let name { try Self.validate(name, as: "name") }
         if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }

@@ -96,7 +96,10 @@ package struct LedgerEntry: Sendable, Hashable, Codable {
     package var milliseconds: Int64
     /// The end of what the worker wrote to stderr.
     package var stderrTail: String
+    /// What happened when a life began, in an entry that is of no death; its cause says nothing then.
+    package var notice: String?
 
+    /// The end of a life.
     package init(
         record: ActorRecord,
         pid: Int32,
@@ -113,5 +116,18 @@ package struct LedgerEntry: Sendable, Hashable, Codable {
         self.isRestarted = isRestarted
         self.milliseconds = milliseconds
         self.stderrTail = stderrTail
+    }
+
+    /// Something else that people should know of a life.
+    package init(record: ActorRecord, pid: Int32, notice: String, milliseconds: Int64) {
+        self.init(
+            record: record,
+            pid: pid,
+            cause: .unknown,
+            isRestarted: true,
+            milliseconds: milliseconds,
+            stderrTail: ""
+        )
+        self.notice = notice
     }
 }

@@ -187,11 +187,18 @@ package struct Assignment: Sendable, Hashable, Codable {
 package struct WorkerConfiguration: Sendable, Hashable, Codable {
     /// Seconds a worker goes on without a supervisor.
     package var gracePeriodSeconds: Double
+    /// Seconds between two snapshots of a shard whose commits are not flushed.
+    package var snapshotIntervalSeconds: Double
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
 
-    package init(gracePeriodSeconds: Double, faults: [FaultSpecification] = []) {
+    package init(
+        gracePeriodSeconds: Double,
+        snapshotIntervalSeconds: Double = Limits.snapshotInterval / .seconds(1),
+        faults: [FaultSpecification] = []
+    ) {
         self.gracePeriodSeconds = gracePeriodSeconds
+        self.snapshotIntervalSeconds = snapshotIntervalSeconds
         self.faults = faults
     }
 }
@@ -206,6 +213,9 @@ package enum WorkerReport: Sendable, Hashable, Codable {
     case memberRefused(ActorID, DeathCause)
     /// The rows of actors that ended are gone.
     case membersRemoved([ActorID])
+    /// Something happened to the shard that the ledger has to tell; the notice stays in the shard's directory until
+    /// the ledger has it.
+    case noticed(ShardNumber, Incarnation, String)
     /// Another worker owns the shard by now; this one ends.
     case fenced(ShardNumber, Incarnation)
     /// A worker that outlived its supervisor hands back its listening socket and its page, as descriptors.

@@ -160,7 +160,8 @@ extension Inspection {
             "type": .text(death.typeDescription),
             "incarnation": CBORValue(death.incarnation),
             "pid": CBORValue(death.pid),
-            "cause": .text("\(death.cause)"),
+            "cause": .text(orNull: death.notice == nil ? "\(death.cause)" : nil),
+            "notice": .text(orNull: death.notice),
             "restarted": .bool(death.isRestarted),
             "milliseconds": CBORValue(death.milliseconds),
             "stderr": .text(death.stderrTail),
@@ -187,7 +188,7 @@ extension Inspection {
             text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
         }
         guard !deaths.isEmpty else { return text }
-        return text + "\nnewest deaths\n" + deathTable
+        return text + "\nnewest deaths and notices\n" + deathTable
     }
 
     private var actorTable: String {
@@ -212,7 +213,8 @@ extension Inspection {
             table.add([
                 WallClock.text(milliseconds: death.milliseconds), titles[death.actor] ?? "\(death.actor)",
                 death.typeDescription, "\(death.incarnation)", "\(death.pid)",
-                death.isRestarted ? "restarted" : "ended", "\(death.cause)",
+                death.notice != nil ? "went on" : death.isRestarted ? "restarted" : "ended",
+                death.notice ?? "\(death.cause)",
             ])
         }
         return table.text

@@ -1,0 +1,64 @@
+internal import DurableCore
+internal import DurableLMDB
+internal import Glibc
+
+/// Flushed copies of a shard, in `snapshots/<version>/` beside its file: what is left when a power loss damages it.
+struct ShardSnapshots {
+    /// The shard's directory.
+    let shard: String
+
+    var directory: String { "\(shard)/snapshots" }
+
+    func path(_ version: UInt64) -> String { "\(directory)/\(version)" }
+
+    /// The versions of the snapshots that are there, newest first. Others than numbers are not ours to count.
+    var versions: [UInt64] { ShardFiles.names(in: directory).compactMap { UInt64($0) }.sorted(by: >) }
+
+    /// When the newest one was finished, in seconds since 1970.
+    var newestTime: Int? { versions.first.flatMap { ShardFiles.writeTime(of: "\(path($0))/data.mdb") } }
+
+    /// Makes the directory that holds them.
+    func prepare() throws(StoreError) {
+        if mkdir(directory, 0o700) != 0 {
+            guard errno == EEXIST else { throw ShardFiles.failure("creating", directory) }
+            return
+        }
+        // The mode that mkdir takes is cut by the umask.
+        chmod(directory, 0o700)
+        try ShardFiles.syncDirectory(shard)
+    }
+
+    /// Removes all but the newest.
+    func prune(keeping count: Int) {
+        for version in versions.dropFirst(count) {
+            let path = path(version)
+            // What cannot be removed now is tried again after the next snapshot.
+            for name in ShardFiles.names(in: path) { unlink("\(path)/\(name)") }
+            rmdir(path)
+        }
+    }
+
+    /// Takes a snapshot that is damaged itself out of the count; its bytes are kept.
+    func setAside(_ version: UInt64) { rename(path(version), "\(path(version)).damaged") }
+}
+
+/// A snapshot that is about to be taken, on another thread than the store's.
+package struct SnapshotJob: Sendable {
+    let environment: Environment
+    let shard: String
+    /// The version that the snapshot holds at least.
+    package let version: UInt64
+
+    /// Copies the shard as it is now, flushed and whole or not at all, and forgets older copies. Takes as long as the
+    /// copy; commits go on meanwhile.
+    package func run() throws(StoreError) {
+        let snapshots = ShardSnapshots(shard: shard)
+        try snapshots.prepare()
+        do throws(LMDBError) {
+            try environment.copy(to: snapshots.path(version))
+        } catch {
+            guard error.code == .alreadyExists else { throw StoreError(error, doing: "taking a snapshot") }
+        }
+        snapshots.prune(keeping: Limits.snapshotsKept)
+    }
+}

@@ -1,0 +1,43 @@
+/// Says in which run of the machine a shard was last worked on without flushing.
+///
+/// It is a file of its own, because what it guards is the file that may be damaged: `unsynced` beside `data.mdb` holds
+/// the boot's id from before the first unflushed commit until all of them are flushed at a clean end.
+struct UnsyncedMarker {
+    let directory: String
+
+    private var path: String { "\(directory)/unsynced" }
+
+    /// The boot that left unflushed commits; `nil` when everything is flushed.
+    func read() throws(StoreError) -> BootID? {
+        try ShardFiles.text(of: path).map { BootID(String($0.split(separator: "\n").first ?? "")) }
+    }
+
+    /// From here on commits need not be flushed.
+    func set(_ boot: BootID) throws(StoreError) {
+        guard try read() != boot else { return }
+        try ShardFiles.write(boot.text + "\n", to: path, in: directory)
+    }
+
+    /// Everything is flushed.
+    func clear() throws(StoreError) { try ShardFiles.remove(path, in: directory) }
+
+    /// When it was set, in seconds since 1970.
+    var time: Int? { ShardFiles.writeTime(of: path) }
+}
+
+/// Names one run of the machine, from its start to its end or crash.
+package struct BootID: Sendable, Hashable, CustomStringConvertible {
+    let text: String
+    package var description: String { text }
+
+    package init(_ text: String) { self.text = text }
+
+    /// The present one. Where the kernel does not tell, every start counts as a new one.
+    package static func current() -> BootID {
+        let found = try? ShardFiles.text(of: "/proc/sys/kernel/random/boot_id")
+        guard let line = found?.split(separator: "\n").first else {
+            return BootID("unknown \(UInt64.random(in: 0...UInt64.max))")
+        }
+        return BootID(String(line))
+    }
+}
