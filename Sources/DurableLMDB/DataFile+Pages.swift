@@ -111,4 +111,5 @@ extension DataFile {
 
 enum NodeFlags {
     static let onOverflowPages: UInt16 = 0x01
+    static let tree: UInt16 = 0x02
 }
