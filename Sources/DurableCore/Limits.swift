@@ -28,6 +28,12 @@ package enum Limits {
     package static let entriesPerPage = 256
     /// Discarded rows that one transaction deletes.
     package static let discardedRowsPerSweep = 2_000
+    /// Earlier states of an actor that can be kept.
+    package static let historyStatesMax = 100_000
+    /// The longest time for which earlier states can be kept: ten years.
+    package static let historyAgeSecondsMax = 10 * 365 * 86_400
+    /// Old states that one commit drops.
+    package static let historyDropsPerCommit = 64
     /// The stderr that is kept of each worker.
     package static let stderrBytesMax = 64 << 10
     /// The part of a dead worker's stderr that goes into the ledger.

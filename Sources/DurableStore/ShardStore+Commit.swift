@@ -6,7 +6,7 @@ internal import DurableLMDB
 extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
-        try commit(writeSets) { _ throws(LMDBError) in }
+        try commit(writeSets, history: history) { _ throws(LMDBError) in }
     }
 
     /// Records which actor lives here; with its first state, in one transaction.
@@ -18,7 +18,8 @@ extension ShardStore {
             throw StoreError(.failed, "encoding the record of \(actor): \(error)")
         }
         let actors = databases.actors
-        try commit(state.map { [$0] } ?? []) { transaction throws(LMDBError) in
+        // The first state replaces none.
+        try commit(state.map { [$0] } ?? [], history: [:]) { transaction throws(LMDBError) in
             try transaction.put(actor.bytes, row, in: actors)
         }
     }
@@ -60,26 +61,35 @@ extension ShardStore {
 
     private func commit(
         _ writeSets: [WriteSet],
+        history: [ActorID: HistoryPolicy],
         _ more: (inout WriteTransaction) throws(LMDBError) -> Void
     ) throws(StoreError) {
         let databases = databases
-        let (written, discards) = try write("committing") { transaction throws in
+        let now = history.isEmpty ? 0 : WallClock.milliseconds
+        let (written, discards, marks) = try write("committing") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            let firstNewRows = next.nextRows
             next.version += 1
             next.nextRows = max(next.nextRows, self.fence.nextRows)
             var writer = RowWriter(databases: databases, fence: next)
             for set in writeSets {
+                if history[set.actor] != nil, writer.undo[set.actor] == nil {
+                    writer.undo[set.actor] = UndoLog(firstNewRows: firstNewRows)
+                }
                 for change in set.changes { try writer.apply(change, of: set, &transaction) }
                 guard let completion = set.completion else { continue }
+                writer.undo[set.actor]?.calls.append(completion.id)
                 try writer.record(completion, of: set.actor, &transaction)
             }
+            let marks = try writer.keepHistory(history, self.historyMarks, now: now, &transaction)
             try more(&transaction)
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
             self.beforeCommit()
-            return (writer.fence, writer.hasDiscarded)
+            return (writer.fence, writer.hasDiscarded, marks)
         }
         fence = written
+        historyMarks = marks
         if discards { hasDiscarded = true }
     }
 }

@@ -148,6 +148,7 @@ final class WorkerHost: @unchecked Sendable {
         )
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
+        if let history = assignment.record.options.history { store.history[actor] = history }
         self.store = store
     }
 

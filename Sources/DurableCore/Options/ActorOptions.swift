@@ -23,6 +23,10 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// killed.
     public var isDetached: Bool = false
 
+    /// Which earlier states are kept, so that the actor can be put back to one; none unless asked for. Every commit
+    /// then stores what it replaces as well.
+    public var history: HistoryPolicy?
+
     /// Ray's defaults.
     public init() {}
 
@@ -68,6 +72,7 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         guard durability.isKnown else {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk and .process")
         }
+        try history?.validate()
         if let name { try Self.validate(name, as: "name") }
         try Self.validate(namespace, as: "namespace")
     }
