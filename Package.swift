@@ -59,7 +59,8 @@ let package = Package(
         .executableTarget(
             name: "durable",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableStore", "DurableSupervisor", "CBOR",
+                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
+                "DurableSupervisor", "CBOR",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -93,7 +94,11 @@ let package = Package(
         ),
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
-        .testTarget(name: "DurableCLITests", dependencies: ["durable", "DurableChaos"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableCLITests",
+            dependencies: ["durable", "DurableActors", "DurableChaos", "DurableStore", "DurableSupervisor"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),
         .testTarget(
             name: "DurableStoreTests",
