@@ -78,6 +78,27 @@ struct ViewTests {
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/none"))
     }
 
+    @Test("a cut that has an effect has its cause as well, however long it takes")
+    func keepsCauses() throws {
+        let (first, second) = (folder.path + "/first", folder.path + "/second")
+        let worker = try Worker("count-in-turn", first, second)
+        for _ in 0..<20 {
+            _ = worker.line()
+            let cut = EnvironmentCut()
+            for store in [first, second] {
+                #expect(try cut.open(store, expecting: format))
+                try cut.hold(store)
+            }
+            let cause = try cut.view(first)
+            // Time enough for whoever is not held.
+            for _ in 0..<50 { _ = faults(of: cause) }
+            let effect = try cut.view(second)
+            cut.release()
+            let (caused, seen) = (try #require(count(in: cause)), count(in: effect) ?? 0)
+            #expect((caused - 1...caused).contains(seen))
+        }
+    }
+
     @Test("a process that dies while it holds a cut holds up nobody")
     func isFreedByDeath() throws {
         let worker = try Worker("hold-write", folder.store)
