@@ -96,7 +96,9 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(
             name: "DurableCLITests",
-            dependencies: ["durable", "DurableActors", "DurableChaos", "DurableStore", "DurableSupervisor"],
+            dependencies: [
+                "durable", "DurableActors", "DurableChaos", "DurableLMDB", "DurableStore", "DurableSupervisor",
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "DurableCoreTests", dependencies: ["DurableCore"], swiftSettings: settings),

@@ -10,6 +10,7 @@ extension RowWriter {
         in database: Database,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) {
+        guard !undo.isEmpty else { return }
         let place: UndoLog.Row.Place = database == databases.state ? .state : .entries
         guard undo[actor]?.wants(place, key) == true else { return }
         undo[actor]?.add(place, key, old: try transaction.get(key, in: database))

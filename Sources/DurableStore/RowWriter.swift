@@ -123,7 +123,7 @@ struct RowWriter {
         _ actor: ActorID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        if undo[actor]?.keeps(rows) == true { return }
+        if !undo.isEmpty, undo[actor]?.keeps(rows) == true { return }
         try discardNow(rows, &transaction)
     }
 

@@ -28,6 +28,24 @@ struct Tool {
     var errors: String
     var code: Int32
 
+    /// Where the tool is.
+    private static func executable() throws -> URL {
+        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent("durable")
+    }
+
+    /// Starts the tool; what it says is lost.
+    static func start(_ arguments: String...) throws -> Process {
+        let process = Process()
+        process.executableURL = try executable()
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
     /// Runs the tool to its end.
     static func run(_ arguments: String..., shell prefix: String? = nil) async throws -> Tool {
         try await run(arguments, shell: prefix)
@@ -35,8 +53,7 @@ struct Tool {
 
     /// Runs the tool to its end.
     static func run(_ arguments: [String], shell prefix: String? = nil) async throws -> Tool {
-        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let tool = URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent("durable")
+        let tool = try executable()
         let process = Process()
         if let prefix {
             process.executableURL = URL(fileURLWithPath: "/bin/sh")

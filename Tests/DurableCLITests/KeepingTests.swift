@@ -1,4 +1,6 @@
+import Dispatch
 import DurableActors
+import DurableLMDB
 import DurableStore
 import DurableSupervisor
 import Foundation
@@ -12,12 +14,17 @@ import Testing
 struct KeepingTests {
     /// Pairs of accounts; whoever moves an amount takes it from the first and then gives it to the second.
     private func pairs(_ runtime: ActorRuntime, _ count: Int) async throws -> [(Account, Account)] {
-        var pairs: [(Account, Account)] = []
-        for number in 0..<count {
-            let from = try await runtime.getOrCreate(Account.self, name: "from-\(number)", options: .resilient)
-            let to = try await runtime.getOrCreate(Account.self, name: "to-\(number)", options: .resilient)
-            pairs.append((from, to))
+        // All of the first ones have lower shard numbers, so that a cut that is none sees them earlier.
+        let options = ActorOptions(maxRestarts: .unlimited, maxTaskRetries: .unlimited, durability: .process)
+        var accounts: [Account] = []
+        for name in ["from", "to"] {
+            for number in 0..<count {
+                accounts.append(
+                    try await runtime.getOrCreate(Account.self, name: "\(name)-\(number)", options: options)
+                )
+            }
         }
+        let pairs = (0..<count).map { (accounts[$0], accounts[count + $0]) }
         return pairs
     }
 
@@ -25,7 +32,7 @@ struct KeepingTests {
     func cutsUnderLoad() async throws {
         let folder = try KeepingFolder()
         let runtime = try await ActorRuntime.start(directory: folder.file("data"))
-        let pairs = try await pairs(runtime, 3)
+        let pairs = try await pairs(runtime, 6)
         try await pairs[0].0.write(600_000)
         let isDone = Flag()
         let moved = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -55,7 +62,7 @@ struct KeepingTests {
             let restore = try await Tool.run("restore", folder.file("backup-\(number)"), restored)
             #expect(restore.code == 0, "\(restore.errors)")
             let second = try await ActorRuntime.start(directory: restored)
-            for (index, pair) in try await self.pairs(second, 3).enumerated() {
+            for (index, pair) in try await self.pairs(second, 6).enumerated() {
                 let (taken, given) = (try await pair.0.read(), try await pair.1.read())
                 let open = -taken[0] - given[0]
                 #expect((0...1).contains(open), "backup \(number), pair \(index): \(taken[0]) taken, \(given[0]) given")
@@ -164,6 +171,64 @@ struct KeepingTests {
         #expect(backup.code == 1)
         #expect(backup.errors.split(separator: "\n").count == 1, "\(backup.errors)")
         #expect(folder.names == ["data"])
+    }
+
+    @Test("when somebody holds a shard and does not go on, the backup gives up and nobody waits any more")
+    func givesUp() async throws {
+        let folder = try KeepingFolder()
+        let runtime = try await ActorRuntime.start(directory: folder.file("data"))
+        _ = try await runtime.getOrCreate(Account.self, name: "one").add(1)
+        _ = try await runtime.getOrCreate(Account.self, name: "two").add(1)
+        try await endAll(runtime)
+        let environment = try Environment.open(
+            directory: folder.file("data/shards/2"),
+            options: EnvironmentOptions(format: StoreFormat(name: "durable-shard", version: 1), databases: ["meta"])
+        )
+        let (isHeld, mayGo, isOver) = (
+            DispatchSemaphore(value: 0), DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)
+        )
+        Thread.detachNewThread {
+            try? environment.write { (_) throws(LMDBError) in
+                isHeld.signal()
+                mayGo.wait()
+            }
+            environment.close()
+            isOver.signal()
+        }
+        func wait(_ semaphore: DispatchSemaphore) { semaphore.wait() }
+        wait(isHeld)
+        let backup = try await Tool.run("backup", folder.file("data"), folder.file("backup"), "--patience", "1")
+        #expect(backup.code == 1)
+        #expect(backup.errors.contains("no cut within 1 s"), "\(backup.errors)")
+        #expect(folder.names == ["data"])
+        // The first shard had been held by the tool.
+        try ShardHistory.raiseEpoch(of: folder.file("data/shards/1"))
+        mayGo.signal()
+        wait(isOver)
+        #expect(try await Tool.run("backup", folder.file("data"), folder.file("backup")).code == 0)
+    }
+
+    @Test("a backup that was killed is no backup, and the next one clears what it left")
+    func survivesKills() async throws {
+        let folder = try KeepingFolder()
+        let runtime = try await ActorRuntime.start(directory: folder.file("data"))
+        let account = try await runtime.getOrCreate(Account.self, name: "one")
+        try await account.write(3_000_000)
+        for round in 0..<5 {
+            let tool = try Tool.start("backup", folder.file("data"), folder.file("backup"))
+            while tool.isRunning, folder.names == ["data"] {}
+            for _ in 0..<round * 20_000 where tool.isRunning {}
+            kill(tool.processIdentifier, SIGKILL)
+            tool.waitUntilExit()
+            #expect(try await account.add(1) == round + 1)
+            guard folder.names.contains("backup") else { continue }
+            #expect(try await Tool.run("verify", folder.file("backup")).code == 0)
+            RuntimeDirectory.remove(folder.file("backup"))
+        }
+        let last = try await Tool.run("backup", folder.file("data"), folder.file("backup"))
+        #expect(last.code == 0, "\(last.errors)")
+        #expect(folder.names == ["backup", "data"])
+        try await endAll(runtime)
     }
 
     @Test("a directory that is damaged is not backed up, and says where")

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DurableSupervisor
+internal import Glibc
 
 /// Copies a data directory, also while it is in use.
 struct Backup: ParsableCommand {
@@ -41,6 +42,12 @@ struct Backup: ParsableCommand {
 
     /// What the child does: `target` is the directory in the making.
     private func copy() throws {
+        // Every shard needs a few descriptors for the moment of the cut.
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        }
         do {
             let cut = try BackupCut(DataDirectory(directory), patience: patience)
             try cut.copy(to: RuntimeLayout(directory: target)) { try Throwaway.say(.begins($0)) }
