@@ -59,12 +59,17 @@ package final class EnvironmentCut {
     package func holds(_ directory: String) -> Bool { seats[directory]?.isHeld == true }
 
     /// What an environment that is held says now, and will say as long as the view exists, also after `release`.
-    package func view(_ directory: String) throws(LMDBError) -> FileView {
+    /// - Returns: `nil` when its files have been removed.
+    package func view(_ directory: String) throws(LMDBError) -> FileView? {
         guard let seat = seats[directory] else { preconditionFailure("\(directory) was not opened") }
-        guard let view = try seat.environment.view() else {
-            throw LMDBError(.corrupted, "\(directory): a commit came in spite of the lock. Keep the files.")
+        do throws(LMDBError) {
+            guard let view = try seat.environment.view() else {
+                throw LMDBError(.corrupted, "\(directory): a commit came in spite of the lock. Keep the files.")
+            }
+            return view
+        } catch  where error.code == .missing {
+            return nil
         }
-        return view
     }
 
     /// Lets everybody commit again.

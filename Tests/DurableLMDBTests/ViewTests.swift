@@ -62,9 +62,9 @@ struct ViewTests {
                 #expect(try cut.open(store, expecting: format))
                 try cut.hold(store)
             }
-            let views = try stores.map { try cut.view($0) }
+            let views = try stores.map { try #require(try cut.view($0)) }
             for view in views { #expect(faults(of: view).isEmpty) }
-            let again = try stores.map { try cut.view($0).transaction }
+            let again = try stores.map { try cut.view($0)?.transaction }
             #expect(again == views.map(\.transaction))
             cut.release()
             for (worker, view) in zip(workers, views) {
@@ -89,10 +89,10 @@ struct ViewTests {
                 #expect(try cut.open(store, expecting: format))
                 try cut.hold(store)
             }
-            let cause = try cut.view(first)
+            let cause = try #require(try cut.view(first))
             // Time enough for whoever is not held.
             for _ in 0..<50 { _ = faults(of: cause) }
-            let effect = try cut.view(second)
+            let effect = try #require(try cut.view(second))
             cut.release()
             let (caused, seen) = (try #require(count(in: cause)), count(in: effect) ?? 0)
             #expect((caused - 1...caused).contains(seen))
@@ -107,6 +107,8 @@ struct ViewTests {
         let cut = EnvironmentCut()
         #expect(try cut.open(folder.store, expecting: format))
         try cut.hold(folder.store)
-        #expect(faults(of: try cut.view(folder.store)).isEmpty)
+        #expect(faults(of: try #require(try cut.view(folder.store))).isEmpty)
+        try FileManager.default.removeItem(atPath: folder.store)
+        #expect(try cut.view(folder.store) == nil, "what was removed is in no cut")
     }
 }

@@ -55,7 +55,9 @@ struct BackupCut {
         _ layout: RuntimeLayout
     ) throws -> (FileView, [ActorRecord], [(number: ShardNumber, view: FileView)]) {
         try cut.hold(layout.supervisor)
-        let registry = try cut.view(layout.supervisor)
+        guard let registry = try cut.view(layout.supervisor) else {
+            throw Failure("\(layout.directory) has no registry any more")
+        }
         let records = try RegistryFile.living(registry).sorted { $0.shard < $1.shard }
         // A shard that is made while the others are held may have seen what came before, so look until none comes.
         var isComplete = false
@@ -69,7 +71,8 @@ struct BackupCut {
         }
         var shards: [(number: ShardNumber, view: FileView)] = []
         for record in records where cut.holds(layout.shard(record.shard)) {
-            shards.append((record.shard, try cut.view(layout.shard(record.shard))))
+            guard let view = try cut.view(layout.shard(record.shard)) else { continue }
+            shards.append((record.shard, view))
         }
         return (registry, records, shards)
     }

@@ -12,7 +12,7 @@ struct BackupRun {
 
     /// - Throws: When anything fails; then nothing is left at the target.
     init(_ source: String, to path: String, patience: Int) throws {
-        let directory = try DataDirectory(source)
+        let directory = try DataDirectory(inUse: source)
         let new = try NewDirectory(path)
         try new.make("supervisor")
         try new.make("shards")

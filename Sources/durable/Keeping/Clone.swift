@@ -44,7 +44,7 @@ struct Clone: ParsableCommand {
             if let to {
                 try cloneDirectory(to: DataDirectory.absolute(to))
             } else if let actor, let name {
-                let data = try DataDirectory(directory)
+                let data = try DataDirectory(inUse: directory)
                 let id = try data.withoutSupervisor { try Self.clone(actor, as: name, in: data) }
                 print("\(name) (\(id)) has the state of \(actor)")
             }
@@ -54,7 +54,7 @@ struct Clone: ParsableCommand {
     }
 
     private func cloneDirectory(to target: String) throws {
-        _ = try DataDirectory(directory)
+        _ = try DataDirectory(inUse: directory)
         guard !Files.exists(target) else { throw Failure("\(target) exists already; nothing is ever replaced") }
         try RuntimeDirectory.checkSocketPath(RuntimeLayout(directory: target))
         let between = target + ".backup-\(getpid())"

@@ -18,6 +18,15 @@ struct DataDirectory {
     }
 
     var path: String { layout.directory }
+    /// A directory that a runtime may use, and so may be written to or held.
+    /// - Throws: When it is a backup, which stays what its manifest says.
+    init(inUse path: String) throws(Failure) {
+        try self.init(path)
+        guard !Files.exists(manifest) else {
+            throw Failure("\(self.path) is a backup, which stays as it is; make a data directory of it with restore")
+        }
+    }
+
     /// What a backup has beside a runtime's files.
     var manifest: String { Manifest.path(in: path) }
 

@@ -41,7 +41,7 @@ struct History: ParsableCommand {
 
     func run() throws {
         do {
-            let directory = try DataDirectory(directory)
+            let directory = try backTo == nil ? DataDirectory(directory) : DataDirectory(inUse: directory)
             let record = try directory.actor(actor)
             let shard = directory.layout.shard(record.shard)
             guard Files.exists("\(shard)/data.mdb") else { throw Failure("\(actor) has stored nothing yet") }
