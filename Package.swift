@@ -88,7 +88,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "StoreTestChild",
-            dependencies: ["DurableStore", "DurableCore"],
+            dependencies: ["DurableStore", "DurableCore", "DurableLMDB"],
             path: "Tests/StoreTestChild",
             swiftSettings: settings
         ),

@@ -28,6 +28,8 @@ package enum Limits {
     package static let entriesPerPage = 256
     /// Discarded rows that one transaction deletes.
     package static let discardedRowsPerSweep = 2_000
+    /// After this many commits a shard's owner looks for readers that died and keep old pages from being reused.
+    package static let commitsPerReaderCheck: UInt64 = 256
     /// Earlier states of an actor that can be kept.
     package static let historyStatesMax = 100_000
     /// The longest time for which earlier states can be kept: ten years.

@@ -91,5 +91,9 @@ extension ShardStore {
         fence = written
         historyMarks = marks
         if discards { hasDiscarded = true }
+        if written.version % Limits.commitsPerReaderCheck == 0 {
+            // The commit is done, whatever becomes of this; the next look comes soon.
+            _ = try? environment.checkReaders()
+        }
     }
 }

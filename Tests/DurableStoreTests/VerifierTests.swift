@@ -142,6 +142,30 @@ struct VerifierTests {
         }
     }
 
+    @Test("a reader that dies, as a killed backup, makes the file grow for a while only")
+    func outlivesReaders() throws {
+        let folder = try Folder()
+        try withShard(folder.shard) { store, _ in
+            func size() throws -> Int {
+                try FileManager.default.attributesOfItem(atPath: folder.shard + "/data.mdb")[.size] as? Int ?? 0
+            }
+            func commit(_ count: Int) throws {
+                for number in 0..<count {
+                    let value = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 10_000)
+                    try store.commit([Sample.set(["value": value])])
+                }
+            }
+            try store.register(Sample.actor, as: Sample.record, state: nil)
+            try commit(10)
+            let child = try Child.run("die-reading", folder.shard)
+            #expect(child.isSignal && child.status == 9, "\(child)")
+            try commit(600)
+            let grown = try size()
+            try commit(1_000)
+            #expect(try size() == grown)
+        }
+    }
+
     @Test("actors that come and go leave no bigger file, and no page behind")
     func reusesSpace() throws {
         let folder = try Folder()
