@@ -62,8 +62,9 @@ let package = Package(
         .executableTarget(
             name: "durable",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableProcess", "DurableStore", "DurableSupervisor",
-                "CBOR", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
+                "DurableSupervisor", "CBOR",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
@@ -97,7 +98,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "StoreTestChild",
-            dependencies: ["DurableStore", "DurableCore"],
+            dependencies: ["DurableStore", "DurableCore", "DurableLMDB"],
             path: "Tests/StoreTestChild",
             swiftSettings: settings
         ),
@@ -109,7 +110,8 @@ let package = Package(
         .testTarget(
             name: "DurableCLITests",
             dependencies: [
-                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableSupervisor", "CBOR",
+                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore", "DurableSupervisor",
+                "CBOR",
             ],
             swiftSettings: settings
         ),

@@ -38,6 +38,14 @@ package enum Limits {
     package static let snapshotsKept = 2
     /// How long a worker that ends by itself waits for its last flush.
     package static let cleanEndTimeout: Duration = .seconds(2)
+    /// After this many commits a shard's owner looks for readers that died and keep old pages from being reused.
+    package static let commitsPerReaderCheck: UInt64 = 256
+    /// Earlier states of an actor that can be kept.
+    package static let historyStatesMax = 100_000
+    /// The longest time for which earlier states can be kept: ten years.
+    package static let historyAgeSecondsMax = 10 * 365 * 86_400
+    /// Old states that one commit drops.
+    package static let historyDropsPerCommit = 64
     /// The stderr that is kept of each worker.
     package static let stderrBytesMax = 64 << 10
     /// The part of a dead worker's stderr that goes into the ledger.

@@ -112,5 +112,5 @@ extension DataFile {
 enum NodeFlags {
     static let onOverflowPages: UInt16 = 0x01
     /// The value is the row of a named database.
-    static let database: UInt16 = 0x02
+    static let tree: UInt16 = 0x02
 }

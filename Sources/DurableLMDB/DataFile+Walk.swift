@@ -152,10 +152,10 @@ private final class Walk {
     /// A leaf node's value, and whether it is the row of a named database.
     private func value(_ node: Int, of page: DataFile.Page) throws -> ([UInt8], Bool) {
         let value = page.value(node)
-        guard value.flags & ~(NodeFlags.onOverflowPages | NodeFlags.database) == 0 else {
+        guard value.flags & ~(NodeFlags.onOverflowPages | NodeFlags.tree) == 0 else {
             throw file.damaged("a node is of a kind that is never stored")
         }
-        let isDatabase = value.flags & NodeFlags.database != 0
+        let isDatabase = value.flags & NodeFlags.tree != 0
         guard value.flags & NodeFlags.onOverflowPages != 0 else {
             guard value.start + value.count <= page.bytes.count else { throw file.damaged("a value leaves its page") }
             return (Array(page.bytes[value.start..<value.start + value.count]), isDatabase)

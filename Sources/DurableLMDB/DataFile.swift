@@ -63,24 +63,41 @@ extension DataFile {
         var main: Tree
         var lastPage: UInt64
         var transaction: UInt64
+        /// The page's header and record as they are.
+        var bytes: [UInt8]
     }
 
-    /// The root of a B+tree within the file.
+    /// The root of a B+tree within the file, and what LMDB counts of the tree.
     struct Tree {
+        static let recordBytes = 48
+
+        var flags: UInt16
         var depth: Int
+        var branchPages: UInt64
+        var leafPages: UInt64
+        var overflowPages: UInt64
+        var entries: UInt64
         var root: UInt64
 
         var isEmpty: Bool { root == UInt64.max }
+
+        /// Reads LMDB's record of a tree: pad 4, flags 2, depth 2, four counts of 8, root 8.
+        init(_ bytes: [UInt8], at offset: Int) {
+            flags = bytes.number(at: offset + 4, as: UInt16.self)
+            depth = Int(bytes.number(at: offset + 6, as: UInt16.self))
+            branchPages = bytes.number(at: offset + 8, as: UInt64.self)
+            leafPages = bytes.number(at: offset + 16, as: UInt64.self)
+            overflowPages = bytes.number(at: offset + 24, as: UInt64.self)
+            entries = bytes.number(at: offset + 32, as: UInt64.self)
+            root = bytes.number(at: offset + 40, as: UInt64.self)
+        }
     }
 
-    private static let metaBytes = 152
+    static let metaBytes = 152
 
     /// Both meta pages must be sound: LMDB refuses the file otherwise.
     func meta() throws(LMDBError) -> Meta {
-        if try length() == 0 { throw damaged("it is empty") }
-        let first = try meta(at: 0)
-        let second = try meta(at: UInt64(first.pageBytes))
-        if first.pageBytes != second.pageBytes { throw damaged("its meta pages disagree on the page size") }
+        let (first, second) = try metas()
         let newer = second.transaction > first.transaction ? second : first
         // The older one may point anywhere: after a failed commit LMDB leaves the new roots in it, under its old number.
         for tree in [newer.free, newer.main] where !tree.isEmpty {
@@ -89,6 +106,15 @@ extension DataFile {
             }
         }
         return newer
+    }
+
+    /// Both meta pages.
+    func metas() throws(LMDBError) -> (first: Meta, second: Meta) {
+        if try length() == 0 { throw damaged("it is empty") }
+        let first = try meta(at: 0)
+        let second = try meta(at: UInt64(first.pageBytes))
+        if first.pageBytes != second.pageBytes { throw damaged("its meta pages disagree on the page size") }
+        return (first, second)
     }
 
     private func meta(at offset: UInt64) throws(LMDBError) -> Meta {
@@ -111,10 +137,11 @@ extension DataFile {
         }
         return Meta(
             pageBytes: pageBytes,
-            free: Tree(depth: Int(bytes.number(at: 46, as: UInt16.self)), root: bytes.number(at: 80, as: UInt64.self)),
-            main: Tree(depth: Int(bytes.number(at: 94, as: UInt16.self)), root: bytes.number(at: 128, as: UInt64.self)),
+            free: Tree(bytes, at: 40),
+            main: Tree(bytes, at: 88),
             lastPage: bytes.number(at: 136, as: UInt64.self),
-            transaction: bytes.number(at: 144, as: UInt64.self)
+            transaction: bytes.number(at: 144, as: UInt64.self),
+            bytes: bytes
         )
     }
 }

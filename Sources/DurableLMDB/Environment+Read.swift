@@ -20,7 +20,7 @@ extension Environment {
 
     private static let adoptionsMax = 4
 
-    private func beginRead() throws(LMDBError) -> ReadTransaction {
+    func beginRead() throws(LMDBError) -> ReadTransaction {
         try reading { () throws(LMDBError) in try enterRead() }
     }
 

@@ -91,7 +91,7 @@ extension Environment {
         return .committed(result)
     }
 
-    private func begin() throws(LMDBError) -> WriteTransaction {
+    func begin() throws(LMDBError) -> WriteTransaction {
         var isAdopted = false
         while true {
             var begun: OpaquePointer?

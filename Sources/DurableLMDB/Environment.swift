@@ -24,7 +24,7 @@ package final class Environment: Sendable {
     let writerThread = Atomic<UInt>(0)
     let isBroken = Atomic<Bool>(false)
     let processId: pid_t
-    private let file: FileIdentity
+    let file: FileIdentity
     private let databases: [String: Database]
 
     private static let attemptsMax = 8
@@ -37,7 +37,9 @@ package final class Environment: Sendable {
         try place.validate()
         try options.validate(at: directory)
         for _ in 0..<attemptsMax {
-            if !options.readOnly { try EnvironmentCreation(place: place, options: options).createIfMissing() }
+            if !options.readOnly, options.createsIfMissing {
+                try EnvironmentCreation(place: place, options: options).createIfMissing()
+            }
             if let environment = try openExisting(place, options) { return environment }
         }
         throw LMDBError(.lockedByOther, "\(directory): another process keeps replacing its data file. Try again.")

@@ -49,6 +49,9 @@ package struct EnvironmentOptions: Sendable {
     /// Opens what exists without ever writing to it.
     package var readOnly = false
 
+    /// Whether an environment that does not exist is created.
+    package var createsIfMissing = true
+
     /// How long a full map waits for running reads to end before the write fails.
     package var growthWait = Duration.seconds(10)
 

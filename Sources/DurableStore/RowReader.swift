@@ -39,7 +39,7 @@ enum RowReader {
         return try? CBORDecoder().decode(StoredSchema.self, from: StoredValue.open(row).payload)
     }
 
-    private static func field(
+    static func field(
         _ row: [UInt8],
         _ databases: ShardDatabases,
         _ transaction: borrowing ReadTransaction
@@ -52,6 +52,16 @@ enum RowReader {
         case .collection:
             let header = try CBORDecoder().decode(CollectionHeader.self, from: opened.payload)
             return StoredField(property: .collection(header), schema: opened.schema)
+        }
+    }
+
+    /// The row set that a row refers to: a collection's, or the portions of a large value.
+    static func rows(of row: [UInt8]) throws -> RowSetID? {
+        let opened = try StoredValue.openAny(row)
+        switch opened.kind {
+        case .value: return nil
+        case .portions: return try PortionsReference(decoding: opened.payload).rows
+        case .collection: return try CBORDecoder().decode(CollectionHeader.self, from: opened.payload).rows
         }
     }
 

@@ -8,9 +8,13 @@ struct RowWriter {
     /// What the transaction will leave; row sets are numbered from it.
     private(set) var fence: Fence
     /// Whether rows are left to be deleted later.
-    private(set) var hasDiscarded = false
+    var hasDiscarded = false
     /// The checksum over all rows; `nil` where none is kept.
     var contents: ContentsSum?
+    /// What the transaction replaces, of the actors whose history is kept.
+    var undo: [ActorID: UndoLog] = [:]
+    /// Actors whose earlier states were dropped with them.
+    var forgotten: Set<ActorID> = []
 
     init(databases: ShardDatabases, fence: Fence, contents: ContentsSum? = nil) {
         self.databases = databases
@@ -29,33 +33,38 @@ struct RowWriter {
             try store(set.actor.bytes, row, in: databases.actors, &transaction)
         case .property(let name, .value(let bytes)):
             let key = ShardLayout.stateKey(set.actor, field: name)
-            try put(key, bytes, set.schema, in: databases.state, &transaction)
+            try put(key, bytes, set, in: databases.state, &transaction)
         case .property(let name, .collection(let header)):
             let key = ShardLayout.stateKey(set.actor, field: name)
-            try discardPortions(of: key, in: databases.state, &transaction)
+            try discardPortions(of: key, set.actor, in: databases.state, &transaction)
             let row = StoredValue.seal(try CBOREncoder().encode(header), kind: .collection, schemaVersion: set.schema)
+            try note(key, set.actor, in: databases.state, transaction)
             try store(key, row, in: databases.state, &transaction)
         case .removeProperty(let name):
             let key = ShardLayout.stateKey(set.actor, field: name)
-            try discardRows(of: key, &transaction)
+            try discardRows(of: key, set.actor, &transaction)
+            try note(key, set.actor, in: databases.state, transaction)
             try delete(key, in: databases.state, &transaction)
         case .entry(let rows, let key, let payload):
             let key = ShardLayout.entryKey(rows, key)
-            try put(key, payload, set.schema, in: databases.entries, &transaction)
+            try put(key, payload, set, in: databases.entries, &transaction)
         case .removeEntry(let rows, let key):
             let key = ShardLayout.entryKey(rows, key)
-            try discardPortions(of: key, in: databases.entries, &transaction)
+            try discardPortions(of: key, set.actor, in: databases.entries, &transaction)
+            try note(key, set.actor, in: databases.entries, transaction)
             try delete(key, in: databases.entries, &transaction)
         case .discard(let rows):
-            try discard(rows, &transaction)
+            try discard(rows, set.actor, &transaction)
         case .keep(let rows):
             try delete(ShardLayout.rowsPrefix(rows), in: databases.discarded, &transaction)
         case .schema(let schema):
             let row = StoredValue.seal(try CBOREncoder().encode(schema), schemaVersion: set.schema)
             try store(ShardLayout.schemaKey(set.actor), row, in: databases.meta, &transaction)
         case .removeActor:
+            undo[set.actor] = nil
+            try forgetHistory(of: set.actor, &transaction)
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
-                try discardRows(of: key, &transaction)
+                try discardRows(of: key, set.actor, &transaction)
             }
             try deletePrefix(set.actor.bytes, in: databases.state, &transaction)
             try deletePrefix(set.actor.bytes, in: databases.done, &transaction)
@@ -96,11 +105,13 @@ struct RowWriter {
     private mutating func put(
         _ key: [UInt8],
         _ payload: [UInt8],
-        _ schema: UInt32,
+        _ set: WriteSet,
         in database: Database,
         _ transaction: inout WriteTransaction
     ) throws {
-        try discardPortions(of: key, in: database, &transaction)
+        let schema = set.schema
+        try discardPortions(of: key, set.actor, in: database, &transaction)
+        try note(key, set.actor, in: database, transaction)
         guard payload.count > Limits.storedValueBytesMax else {
             try store(key, StoredValue.seal(payload, schemaVersion: schema), in: database, &transaction)
             return
@@ -123,7 +134,17 @@ struct RowWriter {
         try store(key, row, in: database, &transaction)
     }
 
-    mutating func discard(_ rows: RowSetID, _ transaction: inout WriteTransaction) throws(LMDBError) {
+    /// Has the rows of a set deleted; later, when an earlier state that is kept needs them.
+    private mutating func discard(
+        _ rows: RowSetID,
+        _ actor: ActorID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        if !undo.isEmpty, undo[actor]?.keeps(rows) == true { return }
+        try discardNow(rows, &transaction)
+    }
+
+    mutating func discardNow(_ rows: RowSetID, _ transaction: inout WriteTransaction) throws(LMDBError) {
         try store(ShardLayout.rowsPrefix(rows), StoredValue.seal([]), in: databases.discarded, &transaction)
         hasDiscarded = true
     }
@@ -131,6 +152,7 @@ struct RowWriter {
     /// Frees the portions of a large value that is about to be replaced. Costs nothing where there never was one.
     private mutating func discardPortions(
         of key: [UInt8],
+        _ actor: ActorID,
         in database: Database,
         _ transaction: inout WriteTransaction
     ) throws {
@@ -138,21 +160,16 @@ struct RowWriter {
             try transaction.withValue(key, in: database, { $0.first == StoredValue.Kind.portions.rawValue }) == true,
             let old = try transaction.get(key, in: database)
         else { return }
-        try discard(PortionsReference(decoding: StoredValue.openAny(old).payload).rows, &transaction)
+        try discard(PortionsReference(decoding: StoredValue.openAny(old).payload).rows, actor, &transaction)
     }
 
     /// Discards whatever rows a property has beside its own.
-    private mutating func discardRows(of key: [UInt8], _ transaction: inout WriteTransaction) throws {
+    private mutating func discardRows(
+        of key: [UInt8],
+        _ actor: ActorID,
+        _ transaction: inout WriteTransaction
+    ) throws {
         guard let old = try transaction.get(key, in: databases.state) else { return }
-        let opened = try StoredValue.openAny(old)
-        switch opened.kind {
-        case .value:
-            break
-        case .portions:
-            try discard(PortionsReference(decoding: opened.payload).rows, &transaction)
-        case .collection:
-            let header = try CBORDecoder().decode(CollectionHeader.self, from: opened.payload)
-            try discard(header.rows, &transaction)
-        }
+        if let rows = try RowReader.rows(of: old) { try discard(rows, actor, &transaction) }
     }
 }

@@ -1,16 +1,19 @@
 package import DurableCore
-internal import DurableLMDB
+package import DurableLMDB
 
 /// Databases, keys and rows of a shard, as `docs/checkpoint-format.md` specifies them.
 package enum ShardLayout {
     static let format = StoreFormat(name: "durable-shard", version: 1)
+    /// What a shard's files are.
+    package static var storeFormat: StoreFormat { format }
     static let meta = "meta"
     static let actors = "actors"
     static let state = "state"
     static let entries = "entries"
     static let done = "done"
     static let discarded = "discarded"
-    static let databases = [meta, actors, state, entries, done, discarded]
+    static let history = "history"
+    static let databases = [meta, actors, state, entries, done, discarded, history]
     static let fenceKey = Array("fence".utf8)
     static let contentsKey = Array("contents".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
@@ -52,6 +55,19 @@ package enum ShardLayout {
     /// Sequence number 0, which no call has, keeps the session's frontier.
     static func frontierKey(_ actor: ActorID, _ session: SessionID) -> [UInt8] {
         doneKey(actor, CallID(session: session, sequence: 0))
+    }
+
+    /// The key of a row of the history: row 0 describes the commit, the others are what it replaced.
+    static func historyKey(_ actor: ActorID, _ version: UInt64, _ row: UInt32) -> [UInt8] {
+        var writer = ByteWriter(reserving: 28)
+        writer.write(actor)
+        writer.writeBigEndian(version)
+        writer.writeBigEndian(row)
+        return writer.bytes
+    }
+
+    static func historyPrefix(_ actor: ActorID, _ version: UInt64) -> [UInt8] {
+        Array(historyKey(actor, version, 0).dropLast(4))
     }
 
     static func donePrefix(_ actor: ActorID, _ session: SessionID) -> [UInt8] { actor.bytes + session.bytes }
@@ -110,6 +126,7 @@ struct ShardDatabases {
     let entries: Database
     let done: Database
     let discarded: Database
+    let history: Database
 
     init(_ environment: Environment) {
         meta = environment.database(ShardLayout.meta)
@@ -118,6 +135,7 @@ struct ShardDatabases {
         entries = environment.database(ShardLayout.entries)
         done = environment.database(ShardLayout.done)
         discarded = environment.database(ShardLayout.discarded)
+        history = environment.database(ShardLayout.history)
     }
 }
 

@@ -6,25 +6,40 @@ extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
         let databases = databases
-        let written = try write("committing") { transaction throws in
+        let now = history.isEmpty ? 0 : WallClock.milliseconds
+        let (written, marks) = try write("committing") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            let firstNewRows = next.nextRows
             next.version += 1
             next.nextRows = max(next.nextRows, self.fence.nextRows)
             var writer = RowWriter(databases: databases, fence: next, contents: self.contents)
             for set in writeSets {
+                // The first state replaces none.
+                if history[set.actor] != nil, writer.undo[set.actor] == nil,
+                    try transaction.contains(set.actor.bytes, in: databases.actors)
+                {
+                    writer.undo[set.actor] = UndoLog(firstNewRows: firstNewRows)
+                }
                 for change in set.changes { try writer.apply(change, of: set, &transaction) }
                 guard let completion = set.completion else { continue }
+                writer.undo[set.actor]?.calls.append(completion.id)
                 try writer.record(completion, of: set.actor, &transaction)
             }
+            let marks = try writer.keepHistory(history, self.historyMarks, now: now, &transaction)
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
             try writer.storeContents(&transaction)
             self.beforeCommit()
-            return writer
+            return (writer, marks)
         }
         fence = written.fence
         contents = written.contents
+        historyMarks = marks
         if written.hasDiscarded { hasDiscarded = true }
+        if fence.version % Limits.commitsPerReaderCheck == 0 {
+            // The commit is done, whatever becomes of this; the next look comes soon.
+            _ = try? environment.checkReaders()
+        }
     }
 
     /// Records which actor lives here; with its first state, in one transaction.
@@ -57,7 +72,7 @@ extension ShardStore {
                 // A large value among the entries has portions of its own.
                 for value in nested {
                     let portions = try PortionsReference(decoding: StoredValue.openAny(value).payload)
-                    try writer.discard(portions.rows, &transaction)
+                    try writer.discardNow(portions.rows, &transaction)
                 }
                 room -= keys.count
                 if room > 0 { try writer.delete(rows, in: databases.discarded, &transaction) }

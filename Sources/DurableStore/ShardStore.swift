@@ -13,6 +13,10 @@ package final class ShardStore {
     let beforeCommit: () -> Void
     /// What this owner last wrote or read.
     package internal(set) var fence: Fence
+    /// The actors of which earlier states are kept, and which.
+    package var history: [ActorID: HistoryPolicy] = [:]
+    /// The states that are kept, as far as they have been looked at.
+    var historyMarks: [ActorID: HistoryMarks] = [:]
     /// Whether rows wait to be deleted.
     package internal(set) var hasDiscarded = false
     /// The checksum over all rows, kept where commits are not flushed.

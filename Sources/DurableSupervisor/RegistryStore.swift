@@ -24,8 +24,8 @@ package final class RegistryStore {
         }
     }
 
-    private static let format = StoreFormat(name: "durable-registry", version: 1)
-    private static let names = ["meta", "actors", "drivers", "ledger"]
+    static let format = StoreFormat(name: "durable-registry", version: 1)
+    static let names = ["meta", "actors", "drivers", "ledger"]
     private static let nextShardKey = Array("nextShard".utf8)
     private let environment: Environment
     private var ledgerNext: UInt64

@@ -5,7 +5,9 @@ internal import ArgumentParser
 struct Durable: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable",
-        abstract: "Durable distributed actors: a demonstration under fire, and a look into a data directory.",
-        subcommands: [Demo.self, Inspect.self, Schema.self]
+        abstract: "Durable distributed actors: a demonstration under fire, and care for data directories.",
+        subcommands: [
+            Demo.self, Inspect.self, Verify.self, Backup.self, Restore.self, History.self, Clone.self, Schema.self,
+        ]
     )
 }

@@ -63,7 +63,8 @@ struct RawShard {
 
     private func open() throws -> Environment {
         let format = StoreFormat(name: "durable-shard", version: 1)
-        let options = EnvironmentOptions(format: format, databases: ["meta", "actors", "state", "entries", "done"])
+        let databases = ["meta", "actors", "state", "entries", "done", "discarded", "history"]
+        let options = EnvironmentOptions(format: format, databases: databases)
         return try Environment.open(directory: directory, options: options)
     }
 

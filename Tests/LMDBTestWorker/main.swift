@@ -56,6 +56,20 @@ func countUntilKilled(_ environment: Environment) throws(LMDBError) {
     }
 }
 
+/// Counts in one environment and then, when that is committed, in another one.
+func countInTurnUntilKilled(_ environments: [Environment]) throws(LMDBError) {
+    var count = 0
+    while true {
+        count += 1
+        for environment in environments {
+            try environment.write { (transaction) throws(LMDBError) in
+                try transaction.put("count".utf8, String(count).utf8, in: environment.database("main"))
+            }
+        }
+        say("\(count)")
+    }
+}
+
 func fill(_ environment: Environment, _ count: Int) throws(LMDBError) {
     let value = [UInt8](repeating: 7, count: 1000)
     for number in 0..<count {
@@ -86,6 +100,7 @@ do {
     case "hold-write": try holdWrite(open(directory))
     case "create": try createUntilKilled(directory)
     case "count": try countUntilKilled(open(directory))
+    case "count-in-turn": try countInTurnUntilKilled([open(directory), open(arguments[3])])
     case "fill": try fill(open(directory), Int(arguments[3]) ?? 1)
     case "file-limit": try meetFileLimit(open(directory))
     case "open-with-umask":

@@ -1,4 +1,5 @@
 import DurableCore
+import DurableLMDB
 import DurableStore
 import Glibc
 
@@ -52,12 +53,25 @@ func commitAndDie(_ directory: String, isInside: Bool) throws(StoreError) {
     kill(getpid(), SIGKILL)
 }
 
+/// Reads from one view of the shard, and dies with it.
+func readAndDie(_ directory: String) throws(StoreError) {
+    do throws(LMDBError) {
+        let view = try FileView.open(directory, expecting: ShardLayout.storeFormat)
+        _ = ShardVerifier.verify(view)
+        kill(getpid(), SIGKILL)
+        _ = view.transaction
+    } catch {
+        throw StoreError(.failed, error.message)
+    }
+}
+
 do throws(StoreError) {
     guard CommandLine.arguments.count == 3 else { throw StoreError(.failed, "a command and a directory are needed") }
     let directory = CommandLine.arguments[2]
     switch CommandLine.arguments[1] {
     case "claim": try claim(directory)
     case "read": try read(directory)
+    case "die-reading": try readAndDie(directory)
     case "die-inside-commit": try commitAndDie(directory, isInside: true)
     case "die-after-commit": try commitAndDie(directory, isInside: false)
     default: throw StoreError(.failed, "unknown command")

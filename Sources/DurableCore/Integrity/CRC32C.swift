@@ -1,9 +1,9 @@
 /// CRC-32C (Castagnoli), the checksum of every stored value; eight bytes a step.
 package enum CRC32C {
-    /// The checksum of these bytes.
-    package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    /// The checksum of these bytes, or of more bytes of which the checksum of the first ones is known.
+    package static func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
         tables.withUnsafeBufferPointer { table in
-            var crc: UInt32 = ~0
+            var crc = ~before
             var offset = 0
             while offset + 8 <= bytes.count {
                 let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
@@ -24,10 +24,10 @@ package enum CRC32C {
         }
     }
 
-    /// The checksum of these bytes.
-    package static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
-        bytes.withContiguousStorageIfAvailable { checksum(UnsafeRawBufferPointer($0)) }
-            ?? Array(bytes).withUnsafeBytes { checksum($0) }
+    /// The checksum of these bytes, or of more bytes of which the checksum of the first ones is known.
+    package static func checksum(_ bytes: some Sequence<UInt8>, after before: UInt32 = 0) -> UInt32 {
+        bytes.withContiguousStorageIfAvailable { checksum(UnsafeRawBufferPointer($0), after: before) }
+            ?? Array(bytes).withUnsafeBytes { checksum($0, after: before) }
     }
 
     private static let tables: [UInt32] = {

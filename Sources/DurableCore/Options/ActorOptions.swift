@@ -27,6 +27,10 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// killed.
     public var isDetached: Bool = false
 
+    /// Which earlier states are kept, so that the actor can be put back to one; none unless asked for. Every commit
+    /// then stores what it replaces as well.
+    public var history: HistoryPolicy?
+
     /// Ray's defaults.
     public init() {}
 
@@ -85,6 +89,10 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         }
         guard durability.isKnown else {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")
+        }
+        try history?.validate()
+        if history != nil, isolation != .dedicated {
+            throw ActorError(.invalidArgument, "history is kept of dedicated actors only; isolation is \(isolation)")
         }
         if let name { try Self.validate(name, as: "name") }
         if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }

@@ -69,6 +69,32 @@ enum Files {
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// Makes a new file of these bytes, durably.
+    static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Failure("\(path) cannot be created: \(reason(errno))") }
+        defer { close(descriptor) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Failure("\(path) cannot be written: \(reason(errno))") }
+            rest = rest.dropFirst(count)
+        }
+        guard fsync(descriptor) == 0 else { throw Failure("\(path) cannot be made durable: \(reason(errno))") }
+    }
+
+    /// What a number of the system means.
+    static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+    /// Makes a file's contents, or a directory's names, survive a power loss.
+    static func sync(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure("\(path) cannot be opened: \(reason(errno))") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Failure("\(path) cannot be made durable: \(reason(errno))") }
+    }
+
     private static func unreadable(_ path: String) -> Failure {
         let name = path == "-" ? "standard input" : path
         return Failure("cannot read \(name): \(String(cString: strerror(errno)))")
