@@ -17,7 +17,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
     ],
     targets: [
-        .target(name: "CBenchmarks"),
+        .target(name: "CBenchmarks", linkerSettings: [.linkedLibrary("lmdb")]),
         .executableTarget(
             name: "durable-benchmarks",
             dependencies: [

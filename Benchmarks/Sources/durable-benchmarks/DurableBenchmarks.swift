@@ -6,7 +6,7 @@ internal import ArgumentParser
 struct DurableBenchmarks: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable-benchmarks",
-        abstract: "Measures calls and recovery beside the machine's own limits.",
-        subcommands: [CallsBenchmark.self, RecoveryBenchmark.self, EchoChild.self]
+        abstract: "Measures calls, recovery and growing state beside the machine's own limits.",
+        subcommands: [CallsBenchmark.self, RecoveryBenchmark.self, StateBenchmark.self, EchoChild.self]
     )
 }

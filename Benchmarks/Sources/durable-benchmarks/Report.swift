@@ -6,6 +6,8 @@ struct Report {
     struct Figure {
         /// What was measured.
         let name: String
+        /// What the numbers count; lines of one unit stand in one table.
+        var unit = "microseconds"
         /// Medians over the rounds, or percentiles over all of them, by name and in the order of the table's columns.
         let values: [(column: String, value: Double)]
     }
@@ -35,24 +37,32 @@ struct Report {
                 + "load \(rounded(loadBefore)) before and \(rounded(Machine.load)) after",
             "",
         ]
+        var units: [String] = []
+        for figure in figures where !units.contains(figure.unit) { units.append(figure.unit) }
+        for unit in units { lines += rows(of: unit) + [""] }
+        return (lines.dropLast() + notes).joined(separator: "\n") + "\n"
+    }
+
+    /// The lines of the table of one unit.
+    private func rows(of unit: String) -> [String] {
+        let figures = figures.filter { $0.unit == unit }
         let columns = figures.first?.values.map(\.column) ?? []
-        let rows = [["microseconds"] + columns] + figures.map { [$0.name] + $0.values.map { rounded($0.value) } }
+        let rows = [[unit] + columns] + figures.map { [$0.name] + $0.values.map { rounded($0.value) } }
         let widths = (0...columns.count).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        for row in rows {
-            let cells = zip(row, widths).enumerated().map { index, cell in
+        return rows.map { row in
+            zip(row, widths).enumerated().map { index, cell in
                 let padding = String(repeating: " ", count: cell.1 - cell.0.count)
                 return index == 0 ? cell.0 + padding : padding + cell.0
-            }
-            lines.append(cells.joined(separator: "  "))
+            }.joined(separator: "  ")
         }
-        return (lines + notes).joined(separator: "\n") + "\n"
     }
 
     private var json: String {
         let settings = parameters.map { "\(quoted($0.name)): \(quoted($0.value))" }
         let rows = figures.map { figure in
             let values = figure.values.map { "\(quoted($0.column)): \(number($0.value))" }
-            return "    {\(quoted("name")): \(quoted(figure.name)), \(values.joined(separator: ", "))}"
+            let texts = "\(quoted("name")): \(quoted(figure.name)), \(quoted("unit")): \(quoted(figure.unit))"
+            return "    {\(texts), \(values.joined(separator: ", "))}"
         }
         return """
             {

@@ -1,6 +1,8 @@
 #ifndef CBENCHMARKS_H
 #define CBENCHMARKS_H
 
+#include "raw.h"
+
 // What the C library hides from Swift behind _GNU_SOURCE.
 
 // Lets the calling thread, and all threads and processes it starts from now on, run on this core only.
@@ -9,5 +11,8 @@ int benchmarks_pin(int core);
 
 // Removes a directory and everything in it. Returns 0, or -1 when something is left.
 int benchmarks_remove_tree(const char *path);
+
+// Writes all that is not on disk yet of the file system that holds a directory. Returns 0, or an error number.
+int benchmarks_flush_file_system(const char *directory);
 
 #endif
