@@ -42,12 +42,15 @@ struct RowWriter {
             try transaction.delete(key, in: databases.entries)
         case .discard(let rows):
             try discard(rows, &transaction)
+        case .deadLetter(let call, let letter):
+            try bury(call, of: set.actor, letter, &transaction)
         case .removeActor:
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
                 try discardRows(of: key, &transaction)
             }
             try transaction.deletePrefix(set.actor.bytes, in: databases.state)
             try transaction.deletePrefix(set.actor.bytes, in: databases.done)
+            try transaction.deletePrefix(set.actor.bytes, in: databases.dead)
             try transaction.delete(set.actor.bytes, in: databases.actors)
         }
     }

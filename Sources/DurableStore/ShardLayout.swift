@@ -10,7 +10,8 @@ package enum ShardLayout {
     static let entries = "entries"
     static let done = "done"
     static let discarded = "discarded"
-    static let databases = [meta, actors, state, entries, done, discarded]
+    static let dead = "dead"
+    static let databases = [meta, actors, state, entries, done, discarded, dead]
     static let fenceKey = Array("fence".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
     package static let fieldNameBytesMax = 490
@@ -107,6 +108,7 @@ struct ShardDatabases {
     let entries: Database
     let done: Database
     let discarded: Database
+    let dead: Database
 
     init(_ environment: Environment) {
         meta = environment.database(ShardLayout.meta)
@@ -115,6 +117,7 @@ struct ShardDatabases {
         entries = environment.database(ShardLayout.entries)
         done = environment.database(ShardLayout.done)
         discarded = environment.database(ShardLayout.discarded)
+        dead = environment.database(ShardLayout.dead)
     }
 }
 

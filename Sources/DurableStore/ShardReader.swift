@@ -16,6 +16,8 @@ package enum ShardReader {
         package var entries: [String: [StoredEntry]]
         /// How many completion records it keeps.
         package var completions: Int
+        /// Its calls that crashed its workers and will not be run again, oldest first.
+        package var deadLetters: [DeadLetter]
     }
 
     /// Reads all that a shard holds, in one transaction.
@@ -64,7 +66,14 @@ package enum ShardReader {
                 if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
-            return StoredState(id: id, actor: actor, fields: fields, entries: entries, completions: completions)
+            return StoredState(
+                id: id,
+                actor: actor,
+                fields: fields,
+                entries: entries,
+                completions: completions,
+                deadLetters: try DeadLetter.all(prefix: id.bytes, databases, transaction)
+            )
         }
         return (fence, actors)
     }

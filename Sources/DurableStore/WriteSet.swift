@@ -14,6 +14,8 @@ package struct WriteSet: Sendable, Hashable {
         case removeEntry(RowSetID, key: [UInt8])
         /// All rows of a set are gone. They are deleted a few at a time, later.
         case discard(RowSetID)
+        /// A call that crashed its workers will not be run again; replaces what was stored of it before.
+        case deadLetter(CallID, StoredDeadLetter)
         /// The actor is gone, with everything that is stored for it.
         case removeActor
     }
