@@ -18,6 +18,7 @@ extension WorkerHost {
     /// Gives a call to its actor.
     private func deliver(_ call: InboundCall, on connection: Connection) {
         let id = call.frame.actor
+        if let error = refusals[id] { return turnAway(call, error) }
         if let actor = actors[id] { return actor.admit(call, on: connection) }
         guard isShared else { return turnAway(call, noActor(id)) }
         if unknown[id] != nil {
@@ -90,6 +91,7 @@ extension WorkerHost {
     /// An actor has ended for good: its callers are told, and its rows go.
     /// - Throws: When they cannot be removed; it is tried again by the next life of this worker.
     func remove(_ id: ActorID) throws(StoreError) {
+        refusals[id] = nil
         let type = actors[id]?.definition.typeDescription ?? "the actor"
         actors[id]?.refuse(CallerChannel.diedError(actor: id, type: type, cause: .killed, restarts: 0))
         flush()
