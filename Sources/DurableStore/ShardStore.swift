@@ -117,6 +117,8 @@ package final class ShardStore {
         case let error as StoreError: error
         case let error as LMDBError: StoreError(error, doing: what)
         case let error as MalformedBytes: StoreError(.unreadable, "\(what) in \(path): \(error)")
+        // A whole envelope around bytes of another shape; waiting would not mend it.
+        case let error as DecodingError: StoreError(.unreadable, "\(what) in \(path): \(error)")
         default: StoreError(.failed, "\(what) in \(path): \(error)")
         }
     }
