@@ -80,7 +80,7 @@ let package = Package(
         // Programs that tests run as processes of their own.
         .executableTarget(
             name: "ProcessTestChild",
-            dependencies: ["CDurable", "DurableProcess"],
+            dependencies: ["CDurable", "DurableCore", "DurableProcess"],
             path: "Tests/ProcessTestChild",
             swiftSettings: settings
         ),
@@ -132,7 +132,11 @@ let package = Package(
             dependencies: ["DurableTransport", "CDurable", "DurableChaos"],
             swiftSettings: settings
         ),
-        .testTarget(name: "DurableProcessTests", dependencies: ["DurableProcess"], swiftSettings: settings),
+        .testTarget(
+            name: "DurableProcessTests",
+            dependencies: ["DurableCore", "DurableProcess"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "DurableLMDBTests",
             dependencies: ["DurableLMDB", "DurableChaos", "LMDBTestWorker"],

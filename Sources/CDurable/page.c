@@ -14,20 +14,31 @@
 #endif
 
 // Spells "durablep" and carries the layout's version: a page of another build is refused, not misread.
-#define PAGE_MAGIC UINT64_C(0x6475726162706701)
+#define PAGE_MAGIC UINT64_C(0x6475726162706702)
 
 // A worker that shrank the page would kill its supervisor with SIGBUS, so its size is sealed.
 #define PAGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+struct note {
+    _Atomic uint64_t kind;
+    _Atomic uint64_t actor_high;
+    _Atomic uint64_t actor_low;
+    _Atomic uint64_t session_high;
+    _Atomic uint64_t session_low;
+    _Atomic uint64_t sequence;
+    _Atomic uint64_t job;
+};
 
 // Each counter has a cache line of its own: the loop thread and the control thread write at different rates.
 struct durable_page {
     _Alignas(64) _Atomic uint64_t magic;
     _Alignas(64) _Atomic uint64_t turns;
     _Alignas(64) _Atomic uint64_t heartbeat;
-    _Alignas(64) _Atomic uint64_t call_note;
+    _Alignas(64) _Atomic uint64_t job;
+    _Alignas(64) struct note notes[DURABLE_PAGE_NOTES_MAX];
 };
 
-_Static_assert(sizeof(struct durable_page) <= DURABLE_PAGE_BYTES, "the counters fit the page");
+_Static_assert(sizeof(struct durable_page) <= DURABLE_PAGE_BYTES, "counters and notes fit the page");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "counters shared between processes cannot take a lock");
 
 static int map(int fd, struct durable_page **page_out) {
@@ -92,10 +103,45 @@ uint64_t durable_page_heartbeat(const struct durable_page *page) {
     return atomic_load_explicit(&page->heartbeat, memory_order_relaxed);
 }
 
-void durable_page_set_call_note(struct durable_page *page, uint64_t note) {
-    atomic_store_explicit(&page->call_note, note, memory_order_relaxed);
+void durable_page_set_job(struct durable_page *page, uint64_t job) {
+    atomic_store_explicit(&page->job, job, memory_order_relaxed);
 }
 
-uint64_t durable_page_call_note(const struct durable_page *page) {
-    return atomic_load_explicit(&page->call_note, memory_order_relaxed);
+uint64_t durable_page_job(const struct durable_page *page) {
+    return atomic_load_explicit(&page->job, memory_order_relaxed);
+}
+
+void durable_page_set_note(struct durable_page *page, uint32_t index, const struct durable_page_note *note) {
+    if (index >= DURABLE_PAGE_NOTES_MAX) return;
+    struct note *place = &page->notes[index];
+    atomic_store_explicit(&place->kind, 0, memory_order_relaxed);
+    // Nothing of the new note may be seen before the old one is gone.
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&place->actor_high, note->actor_high, memory_order_relaxed);
+    atomic_store_explicit(&place->actor_low, note->actor_low, memory_order_relaxed);
+    atomic_store_explicit(&place->session_high, note->session_high, memory_order_relaxed);
+    atomic_store_explicit(&place->session_low, note->session_low, memory_order_relaxed);
+    atomic_store_explicit(&place->sequence, note->sequence, memory_order_relaxed);
+    atomic_store_explicit(&place->job, note->job, memory_order_relaxed);
+    atomic_store_explicit(&place->kind, note->kind, memory_order_release);
+}
+
+void durable_page_clear_note(struct durable_page *page, uint32_t index) {
+    if (index < DURABLE_PAGE_NOTES_MAX) atomic_store_explicit(&page->notes[index].kind, 0, memory_order_release);
+}
+
+bool durable_page_read_note(const struct durable_page *page, uint32_t index, struct durable_page_note *note_out) {
+    if (index >= DURABLE_PAGE_NOTES_MAX) return false;
+    const struct note *place = &page->notes[index];
+    uint64_t kind = atomic_load_explicit(&place->kind, memory_order_acquire);
+    *note_out = (struct durable_page_note){
+        .kind = kind,
+        .actor_high = atomic_load_explicit(&place->actor_high, memory_order_relaxed),
+        .actor_low = atomic_load_explicit(&place->actor_low, memory_order_relaxed),
+        .session_high = atomic_load_explicit(&place->session_high, memory_order_relaxed),
+        .session_low = atomic_load_explicit(&place->session_low, memory_order_relaxed),
+        .sequence = atomic_load_explicit(&place->sequence, memory_order_relaxed),
+        .job = atomic_load_explicit(&place->job, memory_order_relaxed),
+    };
+    return kind != 0;
 }

@@ -6,6 +6,14 @@ package enum Limits {
     package static let restartDelayMax: Duration = .seconds(30)
     /// A life this long is healthy, whatever it did.
     package static let healthyLifetime: Duration = .seconds(10)
+    /// Crashes of its worker after which a call is dead-lettered, or an actor that cannot be started is quarantined.
+    package static let crashesMax = 3
+    /// Calls and starts of one shard whose crashes are counted; the one that crashed longest ago is forgotten first.
+    package static let suspectsMax = 256
+    /// Dead letters kept for each actor; the oldest goes first.
+    package static let deadLettersMax = 1_000
+    /// Arguments of a dead letter that are kept; of larger ones only the size is.
+    package static let deadLetterArgumentsBytesMax = 256 << 10
     /// How long a worker without a supervisor goes on before it ends itself.
     package static let gracePeriod: Duration = .seconds(10)
     /// How long a new supervisor waits for a living worker to register before it replaces it.

@@ -1,7 +1,7 @@
 internal import CDurable
 internal import Glibc
 
-/// One page of counters that a worker writes and its supervisor reads, also after the worker was killed.
+/// One page of counters and notes that a worker writes and its supervisor reads, also after the worker was killed.
 ///
 /// The supervisor creates the page and sends `descriptor` to the worker, which adopts it. The page's size is sealed:
 /// a worker cannot hurt its supervisor by shrinking it.
@@ -9,7 +9,7 @@ package final class WorkerPage: Sendable {
     /// The page's descriptor, owned by this object and close-on-exec.
     package let descriptor: Int32
     // SAFETY: the pointer never changes, the mapping lives until deinit, and all access is by C11 atomics.
-    nonisolated(unsafe) private let page: OpaquePointer
+    nonisolated(unsafe) let page: OpaquePointer
 
     /// Creates a page with all counters at zero.
     package init() throws(ProcessError) {
@@ -56,11 +56,5 @@ package final class WorkerPage: Sendable {
     package var heartbeat: UInt64 {
         get { durable_page_heartbeat(page) }
         set { durable_page_set_heartbeat(page, newValue) }
-    }
-
-    /// Reserved: which call the worker runs, in a code of the caller's choice; 0 is none.
-    package var currentCallNote: UInt64 {
-        get { durable_page_call_note(page) }
-        set { durable_page_set_call_note(page, newValue) }
     }
 }

@@ -60,6 +60,8 @@ struct RowWriter {
         case .schema(let schema):
             let row = StoredValue.seal(try CBOREncoder().encode(schema), schemaVersion: set.schema)
             try store(ShardLayout.schemaKey(set.actor), row, in: databases.meta, &transaction)
+        case .deadLetter(let call, let letter):
+            try bury(call, of: set.actor, letter, &transaction)
         case .removeActor:
             undo[set.actor] = nil
             try forgetHistory(of: set.actor, &transaction)
@@ -68,6 +70,7 @@ struct RowWriter {
             }
             try deletePrefix(set.actor.bytes, in: databases.state, &transaction)
             try deletePrefix(set.actor.bytes, in: databases.done, &transaction)
+            try deletePrefix(set.actor.bytes, in: databases.dead, &transaction)
             try delete(set.actor.bytes, in: databases.actors, &transaction)
             try delete(ShardLayout.schemaKey(set.actor), in: databases.meta, &transaction)
         }

@@ -13,7 +13,8 @@ package enum ShardLayout {
     static let done = "done"
     static let discarded = "discarded"
     static let history = "history"
-    static let databases = [meta, actors, state, entries, done, discarded, history]
+    static let dead = "dead"
+    static let databases = [meta, actors, state, entries, done, discarded, history, dead]
     static let fenceKey = Array("fence".utf8)
     static let contentsKey = Array("contents".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
@@ -127,6 +128,7 @@ struct ShardDatabases {
     let done: Database
     let discarded: Database
     let history: Database
+    let dead: Database
 
     init(_ environment: Environment) {
         meta = environment.database(ShardLayout.meta)
@@ -136,6 +138,7 @@ struct ShardDatabases {
         done = environment.database(ShardLayout.done)
         discarded = environment.database(ShardLayout.discarded)
         history = environment.database(ShardLayout.history)
+        dead = environment.database(ShardLayout.dead)
     }
 }
 

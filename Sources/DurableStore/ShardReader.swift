@@ -18,6 +18,8 @@ package enum ShardReader {
         package var completions: Int
         /// How its properties are laid out, as the code that served them last said.
         package var schema: StoredSchema?
+        /// Its calls that crashed its workers and will not be run again, oldest first.
+        package var deadLetters: [DeadLetter]
     }
 
     /// Reads all that a shard holds, in one transaction. One that a crash of the machine may have damaged, and that no
@@ -98,7 +100,8 @@ package enum ShardReader {
                 fields: fields,
                 entries: entries,
                 completions: completions,
-                schema: try RowReader.schema(of: id, databases, transaction)
+                schema: try RowReader.schema(of: id, databases, transaction),
+                deadLetters: try DeadLetter.all(prefix: id.bytes, databases, transaction)
             )
         }
         return (fence, actors)

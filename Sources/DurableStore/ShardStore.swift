@@ -151,7 +151,9 @@ package final class ShardStore {
         switch error {
         case let error as StoreError: error
         case let error as LMDBError: StoreError(error, doing: what)
-        case is MalformedBytes, is DecodingError: StoreError(.unreadable, "\(what) in \(path): \(error)")
+        case let error as MalformedBytes: StoreError(.unreadable, "\(what) in \(path): \(error)")
+        // A whole envelope around bytes of another shape; waiting would not mend it.
+        case let error as DecodingError: StoreError(.unreadable, "\(what) in \(path): \(error)")
         default: StoreError(.failed, "\(what) in \(path): \(error)")
         }
     }

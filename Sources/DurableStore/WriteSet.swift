@@ -21,6 +21,8 @@ package struct WriteSet: Sendable, Hashable {
         case keep(RowSetID)
         /// How the state is laid out, for those who look at it without the actor's type.
         case schema(StoredSchema)
+        /// A call that crashed its workers will not be run again; replaces what was stored of it before.
+        case deadLetter(CallID, StoredDeadLetter)
         /// The actor is gone, with everything that is stored for it.
         case removeActor
     }

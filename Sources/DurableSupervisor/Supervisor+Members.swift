@@ -67,23 +67,42 @@ extension Supervisor {
     /// runtime with an executable that can host it.
     func memberRefused(_ id: ActorID, _ cause: DeathCause) {
         guard let record = registry.records[id], record.ended == nil, record.group != nil else { return }
+        enterMember(record, hosting(record).worker, cause, isRestarted: false)
+        giveUp(record, because: cause)
+    }
+
+    /// An actor of a group is dead, the others go on. The state of a detached one is kept.
+    func giveUp(_ record: ActorRecord, because cause: DeathCause) {
+        if record.owner == .detached {
+            refusedMembers[record.id] = cause
+        } else {
+            endMembers([record], because: cause)
+        }
+    }
+
+    /// A line of the ledger for what happened to one actor of a group.
+    func enterMember(_ record: ActorRecord, _ worker: WorkerProcess?, _ cause: DeathCause, isRestarted: Bool) {
         var entry = record
         entry.incarnation = hosting(record).slot.incarnation
         changes.ledger.append(
             LedgerEntry(
                 record: entry,
-                pid: hosting(record).worker?.identity.pid ?? 0,
+                pid: worker?.identity.pid ?? 0,
                 cause: cause,
-                isRestarted: false,
+                isRestarted: isRestarted,
                 milliseconds: wallClockMilliseconds,
-                stderrTail: hosting(record).worker?.stderrTail ?? ""
+                stderrTail: worker?.stderrTail ?? ""
             )
         )
         persistSoon()
-        if record.owner == .detached {
-            refusedMembers[id] = cause
-        } else {
-            endMembers([record], because: cause)
+    }
+
+    /// The living actors of a group that its next worker must not start.
+    func refusals(in group: ActorRecord) -> [MemberRefusal] {
+        guard group.isGroup else { return [] }
+        return refusedMembers.sorted { $0.key < $1.key }.compactMap { id, cause in
+            guard let record = registry.records[id], record.group == group.id else { return nil }
+            return MemberRefusal(record, cause: cause)
         }
     }
 }

@@ -60,13 +60,14 @@ extension Supervisor {
 
     /// The actor's worker is gone; what follows is the slot's decision.
     func workerExited(_ worker: WorkerProcess) {
-        let cause = deathCause(of: worker)
+        var cause = deathCause(of: worker)
         guard case .assigned(let shard, let incarnation) = worker.phase, let hosted = hosted[shard] else {
             spareExited(worker, cause)
             return
         }
         if hosted.worker === worker { hosted.worker = nil }
         releaseRemovals(of: hosted.actor)
+        cause = investigate(worker, hosted, incarnation, cause)
         let action = hosted.slot.exited(
             incarnation,
             cause: cause,
@@ -130,13 +131,16 @@ extension Supervisor {
             $0.policy = policy
         }
         guard let updated, let listener = hosted.listener, let page = worker.page else { return }
-        let assignment = Assignment(
+        var assignment = Assignment(
             record: updated,
             incarnation: incarnation,
             directory: layout.directory,
             configuration: configuration.worker,
             drops: registry.removals(in: record.id)
         )
+        // A call to an actor that has ended since is answered by its end.
+        assignment.deadLetters = hosted.deadLetters.filter { registry.records[$0.actor]?.ended == nil }
+        assignment.refusals = refusals(in: record)
         send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
         changes.records.append(updated)
         persistSoon()

@@ -17,6 +17,7 @@ extension Supervisor {
         switch report {
         case .serving(let shard, let incarnation, _):
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
+            if incarnation == hosted.slot.incarnation { served(hosted) }
             perform(hosted.slot.served(incarnation, now: now), on: shard)
             // The recovery is over: now there is time to warm the next spare.
             refill(worker.executable)

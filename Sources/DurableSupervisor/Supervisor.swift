@@ -18,6 +18,10 @@ final class Supervisor: @unchecked Sendable {
         var listener: Listener?
         /// Answered once the incarnation or the state has changed.
         var waiters: [(Incarnation?, () -> Void)] = []
+        /// What has crashed its workers. Lost with the supervisor: then counting starts again.
+        var suspects = SuspectCalls()
+        /// Calls that the next life must not run. From when that serves, its shard knows them.
+        var deadLetters: [DeadLetterOrder] = []
 
         init(slot: Slot, actor: ActorID) {
             self.slot = slot

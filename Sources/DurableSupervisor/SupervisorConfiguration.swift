@@ -62,4 +62,10 @@ package enum WorkerExitCode {
     package static let finished: Int32 = 0
     /// It could not be set up.
     package static let broken: Int32 = 70
+
+    /// Whether the worker's own code ended it, and not an actor's.
+    static func isOwn(_ cause: DeathCause) -> Bool {
+        guard case .exit(let code) = cause else { return false }
+        return code == fenced || code == abandoned || code == broken
+    }
 }

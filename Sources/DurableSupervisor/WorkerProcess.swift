@@ -42,6 +42,12 @@ final class WorkerProcess {
     /// The end of what it wrote to stderr; empty when the file cannot be read, which is no reason to fail.
     var stderrTail: String { (try? stderr?.tail(bytesMax: Limits.stderrTailBytesMax)) ?? "" }
 
+    /// The same with the part that matters, for errors and dead letters.
+    var lastWords: LastWords {
+        // As above.
+        LastWords(stderr: (try? stderr?.tail(bytesMax: Limits.stderrBytesMax)) ?? "")
+    }
+
     func kill() {
         isKilledByUs = true
         handle.kill()

@@ -128,7 +128,12 @@ extension EventLoop {
     private func perform(_ work: Work) {
         switch work {
         case .closure(let closure): closure()
-        case .job(let job): run(job)
+        case .job(let job):
+            guard let watch = confined.jobWatch else { return run(job) }
+            // A task is its own job: the number stays the same over all of its suspensions.
+            watch(unsafeBitCast(job, to: UInt.self))
+            run(job)
+            watch(0)
         }
     }
 

@@ -30,6 +30,8 @@ package final class EventLoop: Sendable {
         /// Work that was taken out of the inbox; `workIndex` is the next item.
         var work: [Work] = []
         var workIndex = 0
+        /// Told which job runs.
+        var jobWatch: (@Sendable (UInt) -> Void)?
         var timers = TimerHeap()
         var flushQueue: [Connection] = []
         /// Timers fired after the batch's hook: the hook is due once more before the loop sleeps.
@@ -93,6 +95,13 @@ package final class EventLoop: Sendable {
     package func setBatchEnd(_ hook: (@Sendable () -> Void)?) {
         let callback = hook.map { LoopCallback(run: $0) }
         batchEnd.withLock { $0 = callback }
+    }
+
+    /// Tells `watch` before each job which one it is, and 0 after it. A task is the same job each time it runs. Only on
+    /// the loop.
+    package func watchJobs(_ watch: @escaping @Sendable (UInt) -> Void) {
+        precondition(isCurrent, "the jobs of a loop are watched from the loop")
+        confined.jobWatch = watch
     }
 
     /// Bounds the work items and jobs of one batch, so that the hook runs regularly.

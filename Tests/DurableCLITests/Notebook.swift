@@ -27,6 +27,9 @@ distributed actor Notebook: DurableActor {
 
     distributed func processID() -> Int32 { getpid() }
 
+    /// Crashes whenever it is called.
+    distributed func tear(_ page: Int, with word: String) { fatalError(word) }
+
     /// Dies, and leaves a last word.
     distributed func crash(_ word: String) {
         _ = word.withCString { Glibc.write(2, $0, strlen($0)) }

@@ -172,6 +172,11 @@ struct SlotTests {
         #expect(slot.delayPassed(after: 2, now: .zero) == .none)
     }
 
+    @Test(arguments: Stage.allCases) func onlyAPresentLifeHasALifetime(stage: Stage) {
+        let expected: Duration? = [.starting, .serving].contains(stage) ? .seconds(10) : nil
+        #expect(stage.slot().lifetime(now: .seconds(60)) == expected)
+    }
+
     @Test func theLifetimeCountsFromServing() {
         var slot = Slot(policy: RestartPolicy(maxRestarts: .unlimited))
         _ = slot.activate(now: .zero)

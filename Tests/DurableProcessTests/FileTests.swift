@@ -1,3 +1,4 @@
+import DurableCore
 import Glibc
 import Testing
 
@@ -91,7 +92,7 @@ struct FileTests {
     @Test("counters on the page survive the worker's SIGKILL, and the worker cannot shrink the page")
     func pageSurvivesDeath() throws {
         let page = try WorkerPage()
-        #expect([page.turnsCompleted, page.heartbeat, page.currentCallNote] == [0, 0, 0])
+        #expect([page.turnsCompleted, page.heartbeat, page.job] == [0, 0, 0])
         let image = try testChild()
         var pair = try SocketPair()
         var configuration = SpawnConfiguration(image: image, arguments: [image.path, "page"])
@@ -103,7 +104,55 @@ struct FileTests {
         #expect(read(from: pair.local, until: "\n") == "counted, shrinking refused\n")
         child.kill()
         #expect(status(of: child) == .signalled(signal: SIGKILL, coreDumped: false))
-        #expect([page.turnsCompleted, page.heartbeat, page.currentCallNote] == [1000, 123_456_789, .max])
+        #expect([page.turnsCompleted, page.heartbeat, page.job] == [1000, 123_456_789, .max])
+    }
+
+    @Test("a note is read after the worker's SIGKILL as it was written, or not at all")
+    func notesAreNeverTorn() throws {
+        let image = try testChild()
+        var found = 0
+        for round in 0..<20 {
+            let page = try WorkerPage()
+            var pair = try SocketPair()
+            var configuration = SpawnConfiguration(image: image, arguments: [image.path, "notes"])
+            configuration.role = .worker
+            configuration.controlSocket = pair.remote
+            configuration.standardOutput = page.descriptor
+            let child = try ProcessHandle.spawn(configuration)
+            close(pair.takeRemote())
+            #expect(read(from: pair.local, until: "\n") == "noting\n")
+            usleep(UInt32(round * 97))
+            child.kill()
+            #expect(status(of: child) == .signalled(signal: SIGKILL, coreDumped: false))
+            for note in page.crashScene.notes {
+                found += 1
+                let number = note.job
+                let call = CallID(session: SessionID(high: number, low: number), sequence: number)
+                #expect(note.suspect == .call(ActorID(high: number, low: number), call))
+            }
+        }
+        #expect(found > 0, "most kills find a note")
+    }
+
+    @Test("notes stand in their places until they are cleared, and there is room for so many")
+    func notesHavePlaces() throws {
+        let page = try WorkerPage()
+        #expect(page.crashScene == CrashScene())
+        let actor = ActorID(high: 1, low: 2)
+        let call = Suspect.call(actor, CallID(session: SessionID(high: 3, low: 4), sequence: 5))
+        page.job = 8
+        for place in 0..<WorkerPage.notesMax { page.note(place == 1 ? .start(actor) : call, job: 6, at: place) }
+        page.note(call, job: 7, at: WorkerPage.notesMax)
+        page.clearNote(at: 0)
+        let notes = page.crashScene.notes
+        #expect(notes.count == WorkerPage.notesMax - 1, "a place beyond the last does not exist")
+        #expect(notes.first == CrashScene.Note(.start(actor), job: 6))
+        #expect(notes.last == CrashScene.Note(call, job: 6))
+        #expect(page.crashScene.job == 8)
+        page.note(call, job: 9, at: 1)
+        #expect(page.crashScene.blamed.count == WorkerPage.notesMax - 1, "job 8 is nobody's")
+        page.job = 9
+        #expect(page.crashScene.blamed == [call])
     }
 
     @Test("only a worker page is adopted as one")

@@ -131,6 +131,15 @@ struct DamageTests {
         }
     }
 
+    @Test func anActorsRecordOfAnotherShapeIsUnreadable() throws {
+        // An empty map, in a whole envelope: trying again would not mend it.
+        try RawShard(directory: folder.shard).put(Sample.actor.bytes, StoredValue.seal([0xA0]), in: "actors")
+        try withShard(folder.shard) { store, _ throws in
+            #expect(storeError { _ = try store.load(Sample.actor) }?.code == .unreadable)
+            #expect(storeError { _ = try store.record(of: Sample.actor) }?.code == .unreadable)
+        }
+    }
+
     @Test func aDamagedFenceLetsNobodyClaim() throws {
         let damaged = try damage("meta", at: 15) { $0 == Array("fence".utf8) }
         let store = try ShardStore.open(directory: folder.shard, durability: .process)

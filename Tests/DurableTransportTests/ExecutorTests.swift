@@ -81,6 +81,31 @@ extension TransportTests {
             }
         }
 
+        @Test func `a task is the same job of the loop before and after it waits, and no job is left at the end`()
+            async throws
+        {
+            try await withLoops(1) { loops in
+                let loop = loops[0]
+                let job = Present()
+                loop.execute { loop.watchJobs { job.number.store($0, ordering: .relaxed) } }
+                let numbers = await Task(executorPreference: loop) {
+                    let first = job.value
+                    try? await Task.sleep(for: .milliseconds(1))
+                    return [first, job.value]
+                }.value
+                #expect(numbers[0] != 0 && numbers[0] == numbers[1])
+                let differs = await Task(executorPreference: loop) {
+                    let child = await Task(executorPreference: loop) { job.value }.value
+                    return child != 0 && child != job.value
+                }.value
+                #expect(differs, "two tasks at a time are two jobs")
+                let between = await withCheckedContinuation { continuation in
+                    loop.execute { continuation.resume(returning: job.value) }
+                }
+                #expect(between == 0)
+            }
+        }
+
         @Test func `an ordinary actor called from a task that prefers the loop stays consistent`() async throws {
             actor Plain {
                 var count = 0
@@ -135,6 +160,13 @@ extension TransportTests {
                 #expect(isOnLoop)
             }
         }
+    }
+
+    /// The job that runs.
+    final class Present: Sendable {
+        let number = Atomic<UInt>(0)
+
+        var value: UInt { number.load(ordering: .relaxed) }
     }
 
     distributed actor Remote {

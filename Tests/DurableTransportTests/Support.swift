@@ -152,7 +152,7 @@ final class EchoServer: Sendable {
 
 /// A blocking client that can send anything.
 final class RawClient {
-    let fd: Int32
+    private(set) var fd: Int32
 
     convenience init(_ path: String) throws {
         try self.init()
@@ -180,7 +180,12 @@ final class RawClient {
 
     deinit { close() }
 
-    func close() { _ = Glibc.close(fd) }
+    /// Once only: by the second time the number may be a descriptor of another test.
+    func close() {
+        guard fd >= 0 else { return }
+        _ = Glibc.close(fd)
+        fd = -1
+    }
 
     @discardableResult
     func write(_ bytes: [UInt8]) -> Bool {

@@ -1,3 +1,4 @@
+internal import DurableCore
 internal import DurableProcess
 internal import Foundation
 internal import Glibc
@@ -18,6 +19,7 @@ func enterRole(_ role: Int32, _ controlSocket: Int32) {
         case "orphans": try reapOrphans(to: report)
         case "contend": try contend(to: report)
         case "page": try countOnPage(to: report)
+        case "notes": try noteWithoutEnd(to: report)
         case "spawn-and-die": try spawnAndDie(to: report)
         default: report.line("no such scenario")
         }
@@ -149,9 +151,23 @@ private func countOnPage(to report: Report) throws {
     for _ in 0..<41 { page.addTurnsCompleted() }
     page.addTurnsCompleted(959)
     page.heartbeat = 123_456_789
-    page.currentCallNote = .max
+    page.job = .max
     report.line("counted, shrinking \(ftruncate(STDOUT_FILENO, 0) == 0 ? "worked" : "refused")")
     while true { pause() }
+}
+
+/// Writes and clears one note after the other, all of whose numbers are the same, until killed.
+private func noteWithoutEnd(to report: Report) throws {
+    let page = try WorkerPage(adopting: dup(STDOUT_FILENO))
+    report.line("noting")
+    var number: UInt64 = 0
+    while true {
+        number += 1
+        let actor = ActorID(high: number, low: number)
+        let call = CallID(session: SessionID(high: number, low: number), sequence: number)
+        page.note(.call(actor, call), job: number, at: Int(number % 2))
+        if number.isMultiple(of: 3) { page.clearNote(at: Int(number % 2)) }
+    }
 }
 
 private func spawnAndDie(to report: Report) throws {

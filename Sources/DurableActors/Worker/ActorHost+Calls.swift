@@ -36,6 +36,7 @@ extension ActorHost {
             return
         }
         open[call.id] = inbound
+        if let letter = host.deadLetters[.call(id, call.id)] { return bury(inbound, letter) }
         if let next = mailbox.arrived(inbound) { begin(next) }
     }
 
@@ -45,6 +46,8 @@ extension ActorHost {
         // Ends with the turn; nobody waits for a turn but its caller.
         Task(executorPreference: host.loop) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
+            let note = host.notes.begin(.call(id, call.frame.id))
+            defer { host.notes.end(note) }
             let outcome = await Turn.$current.withValue(turn) { await run(call.frame) }
             host.assertOnLoop()
             finish(call, outcome, turn.generation)

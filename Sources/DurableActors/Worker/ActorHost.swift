@@ -87,6 +87,8 @@ final class ActorHost: @unchecked Sendable {
         let generation = generation
         // Ends when the actor is built, or with the process.
         Task(executorPreference: host.loop) { [self] in
+            let note = host.notes.begin(.start(id))
+            defer { host.notes.end(note) }
             do {
                 let activation = try await construct()
                 guard generation == self.generation else { return }
@@ -158,6 +160,7 @@ final class ActorHost: @unchecked Sendable {
         for call in waiting {
             for connection in call.connections { admit(call, on: connection) }
         }
+        guard self.activation === activation else { return }
         if let next = mailbox.finished() { begin(next) }
     }
 

@@ -18,6 +18,7 @@ extension WorkerHost {
     /// Gives a call to its actor.
     private func deliver(_ call: InboundCall, on connection: Connection) {
         let id = call.frame.actor
+        if let error = refusals[id] { return turnAway(call, error) }
         if let actor = actors[id] { return actor.admit(call, on: connection) }
         guard isShared else { return turnAway(call, noActor(id)) }
         if unknown[id] != nil {
@@ -90,6 +91,7 @@ extension WorkerHost {
     /// Actors have ended for good: their callers are told, and their rows go.
     /// - Throws: When they cannot be removed; it is tried again by the next life of this worker.
     func remove(_ ids: [ActorID]) throws(StoreError) {
+        for id in ids { refusals[id] = nil }
         for actor in ids.compactMap({ actors[$0] }) {
             let type = actor.definition.typeDescription
             actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: .killed, restarts: 0))

@@ -26,6 +26,7 @@ final class WorkerHost: @unchecked Sendable {
     let link: SupervisorLink
     private let listenerDescriptor: Int32
     private let page: WorkerPage
+    let notes: CallNotes
     private let faults: FaultInjector
     private var hostedRuntime: ActorRuntime?
     private var listener: Listener?
@@ -41,11 +42,16 @@ final class WorkerHost: @unchecked Sendable {
     var isSweeping = false
     var snapshots: SnapshotSchedule
     let started = ContinuousClock.now
+    /// Calls that crashed earlier lives and must not run.
+    var deadLetters: [Suspect: StoredDeadLetter] = [:]
+    /// Actors of the group that must not be started in this life, and what their callers get.
+    var refusals: [ActorID: ActorError] = [:]
 
     init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
         self.assignment = assignment
         listenerDescriptor = listener
         self.page = page
+        notes = CallNotes(page)
         self.loop = loop
         self.link = link
         faults = FaultInjector(assignment.configuration.faults)
@@ -78,13 +84,18 @@ final class WorkerHost: @unchecked Sendable {
             executable: assignment.record.executable
         )
         loop.setBatchEnd { [self] in flush() }
+        notes.follow(loop)
         bringUp()
     }
 
     private func bringUp() {
+        // A damaged file can be deadly; then it is the start that is to blame.
+        let note = notes.begin(.start(assignment.record.id))
+        defer { notes.end(note) }
         do throws(StoreError) {
             try takeShard()
             try remove(assignment.drops)
+            try learnDeadLetters()
         } catch {
             return shardFailed(error)
         }

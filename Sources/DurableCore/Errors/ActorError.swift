@@ -19,6 +19,9 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let unavailable = Code("unavailable")
         /// The stored state cannot be read; the bytes are kept. An operator has to look.
         public static let quarantined = Code("quarantined")
+        /// The call crashed its worker each time it ran, and will not be run again. Make it with other arguments, or
+        /// mend the method.
+        public static let poisonCall = Code("poisonCall")
         /// A method threw an error whose type is not `Codable`; the message holds its text.
         public static let userError = Code("userError")
         /// The checkpoint could not be written, and nothing was changed. Mend the storage, then try again.

@@ -46,7 +46,7 @@ package struct DriverID: Identifier128 {
 }
 
 /// One call for ever, the same over all its retries.
-package struct CallID: Hashable, Sendable {
+package struct CallID: Hashable, Sendable, Codable {
     /// Whose call it is.
     package var session: SessionID
     /// The call's place among the session's calls to its actor; starts at 1.

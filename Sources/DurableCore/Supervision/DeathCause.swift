@@ -16,7 +16,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case ownerDied
     /// The constructor threw; never restarted.
     case constructorThrew(message: String)
-    /// The stored state could not be read; its bytes are kept.
+    /// The stored state could not be read, or the worker crashed each time when it started the actor; its bytes are
+    /// kept.
     case quarantined(message: String)
     /// The worker could not be started.
     case spawnFailed(message: String)
@@ -36,7 +37,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .unresponsive: "its worker did not answer and was killed"
         case .ownerDied: "its owner ended"
         case .constructorThrew(let message): "its constructor threw: \(message)"
-        case .quarantined(let message): "its stored state cannot be read: \(message)"
+        case .quarantined(let message): "it is quarantined: \(message)"
         case .spawnFailed(let message): "its worker could not be started: \(message)"
         case .runtimeEnded: "the runtime was shut down"
         case .unknown: "its process ended with a status that nobody could read"

@@ -76,6 +76,14 @@ package struct Slot: Sendable, Hashable {
         }
     }
 
+    /// How long the present life has lasted; `nil` when there is none, or it is being ended.
+    package func lifetime(now: Duration) -> Duration? {
+        switch state {
+        case .starting(let since), .serving(let since): now - since
+        case .dormant, .backingOff, .ending, .ended: nil
+        }
+    }
+
     /// Whether its worker is being killed for good and is not gone yet.
     package var isEnding: Bool { if case .ending = state { true } else { false } }
 

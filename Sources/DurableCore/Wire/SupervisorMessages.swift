@@ -167,6 +167,10 @@ package struct Assignment: Sendable, Hashable, Codable {
     package var configuration: WorkerConfiguration
     /// Actors of a group that ended while no worker was there to remove their rows.
     package var drops: [ActorID]
+    /// Calls that this life and those after it must not run.
+    package var deadLetters: [DeadLetterOrder] = []
+    /// Actors of a group that must not be started.
+    package var refusals: [MemberRefusal] = []
 
     package init(
         record: ActorRecord,
@@ -180,6 +184,51 @@ package struct Assignment: Sendable, Hashable, Codable {
         self.incarnation = incarnation
         self.directory = directory
         self.configuration = configuration
+    }
+}
+
+/// A call that crashed its workers too often: it is to be answered with an error instead of being run.
+package struct DeadLetterOrder: Sendable, Hashable, Codable {
+    package var actor: ActorID
+    package var call: CallID
+    /// Why the last of its lives ended.
+    package var cause: DeathCause
+    /// The lives that it ended.
+    package var incarnations: [Incarnation]
+    /// Milliseconds since 1970 by the wall clock.
+    package var milliseconds: Int64
+    /// The end of what the last worker wrote to stderr.
+    package var stderrTail: String
+
+    package init(
+        actor: ActorID,
+        call: CallID,
+        cause: DeathCause,
+        incarnations: [Incarnation],
+        milliseconds: Int64,
+        stderrTail: String
+    ) {
+        self.actor = actor
+        self.call = call
+        self.cause = cause
+        self.incarnations = incarnations
+        self.milliseconds = milliseconds
+        self.stderrTail = stderrTail
+    }
+}
+
+/// An actor of a group that is dead while the others live, and what its callers are told.
+package struct MemberRefusal: Sendable, Hashable, Codable {
+    package var actor: ActorID
+    package var typeDescription: String
+    package var cause: DeathCause
+    package var restarts: Int
+
+    package init(_ record: ActorRecord, cause: DeathCause) {
+        actor = record.id
+        typeDescription = record.typeDescription
+        self.cause = cause
+        restarts = record.policy.restarts
     }
 }
 

@@ -14,6 +14,8 @@ struct Inspection {
         /// The first entries of its collections.
         var entries: [String: [StoredEntry]] = [:]
         var completions = 0
+        /// Calls that crashed its workers and will not be run again.
+        var deadLetters: [DeadLetter] = []
         var fence: Fence?
         /// Why the shard could not be read, if it could not.
         var problem: String?
@@ -79,6 +81,7 @@ struct Inspection {
                 actor.fields = stored.fields
                 actor.entries = stored.entries
                 actor.completions = stored.completions
+                actor.deadLetters = stored.deadLetters
             }
         } catch {
             // Shown with the actor: the others can still be looked at. Gone means that the actor ended meanwhile.
@@ -120,6 +123,7 @@ extension Inspection {
             "epoch": actor.fence.map { CBORValue($0.epoch) } ?? .null,
             "version": actor.fence.map { CBORValue($0.version) } ?? .null,
             "completionRecords": CBORValue(actor.completions),
+            "deadLetters": .array(try actor.deadLetters.map { try $0.value(of: record.typeName) }),
             "problem": .text(orNull: actor.problem),
             "state": try state(actor),
         ])
@@ -187,6 +191,7 @@ extension Inspection {
             let json = try JSON.text(state(actor), pretty: full)
             text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
         }
+        if actors.contains(where: { !$0.deadLetters.isEmpty }) { text += "\ndead letters\n" + (try deadLetterTable) }
         guard !deaths.isEmpty else { return text }
         return text + "\nnewest deaths and notices\n" + deathTable
     }
@@ -218,6 +223,23 @@ extension Inspection {
             ])
         }
         return table.text
+    }
+
+    private var deadLetterTable: String {
+        get throws {
+            var table = Table(["WHEN (UTC)", "ACTOR", "METHOD", "ARGUMENTS", "LIVES", "CAUSE"])
+            for actor in actors {
+                for letter in actor.deadLetters {
+                    table.add([
+                        WallClock.text(milliseconds: letter.stored.milliseconds), actor.title,
+                        letter.methodName(of: actor.record.typeName) ?? "-",
+                        Self.shortened(try JSON.text(letter.arguments)),
+                        letter.stored.incarnations.map(String.init).joined(separator: ", "), letter.stored.cause,
+                    ])
+                }
+            }
+            return table.text
+        }
     }
 
     private static func shortened(_ text: String) -> String {
