@@ -42,42 +42,17 @@ struct RowWriter {
             try transaction.delete(key, in: databases.entries)
         case .discard(let rows):
             try discard(rows, &transaction)
+        case .release(let key):
+            try transaction.delete(ShardLayout.keyedKey(set.actor, key), in: databases.keyed)
         case .removeActor:
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
                 try discardRows(of: key, &transaction)
             }
             try transaction.deletePrefix(set.actor.bytes, in: databases.state)
             try transaction.deletePrefix(set.actor.bytes, in: databases.done)
+            try transaction.deletePrefix(set.actor.bytes, in: databases.keyed)
             try transaction.delete(set.actor.bytes, in: databases.actors)
         }
-    }
-
-    /// Stores a call's outcome, and forgets those that its caller needs no more.
-    func record(_ completion: Completion, of actor: ActorID, _ transaction: inout WriteTransaction) throws {
-        try forget(below: completion.firstIncomplete, completion.id.session, actor, &transaction)
-        let key = ShardLayout.doneKey(actor, completion.id)
-        try transaction.put(key, completion.encoded(), in: databases.done)
-    }
-
-    private func forget(
-        below sequence: UInt64,
-        _ session: SessionID,
-        _ actor: ActorID,
-        _ transaction: inout WriteTransaction
-    ) throws {
-        let frontier = ShardLayout.frontierKey(actor, session)
-        var stale: [[UInt8]] = []
-        try transaction.forEach(prefix: ShardLayout.donePrefix(actor, session), in: databases.done) { key, _ in
-            guard key.suffix(8).reduce(0, { $0 << 8 | UInt64($1) }) < sequence else { return false }
-            if !key.elementsEqual(frontier) { stale.append(Array(key)) }
-            return true
-        }
-        guard !stale.isEmpty else { return }
-        for key in stale { try transaction.delete(key, in: databases.done) }
-        // What is forgotten must not be run again: the frontier says up to where.
-        var writer = ByteWriter(reserving: 8)
-        writer.write(sequence)
-        try transaction.put(frontier, StoredValue.seal(writer.bytes), in: databases.done)
     }
 
     /// Stores a value; a large one in portions, because LMDB needs as many free pages in a row as a value fills.

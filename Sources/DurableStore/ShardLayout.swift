@@ -10,8 +10,10 @@ package enum ShardLayout {
     static let entries = "entries"
     static let done = "done"
     static let discarded = "discarded"
-    static let databases = [meta, actors, state, entries, done, discarded]
+    static let keyed = "keyed"
+    static let databases = [meta, actors, state, entries, done, discarded, keyed]
     static let fenceKey = Array("fence".utf8)
+    static let clockKey = Array("clock".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
     package static let fieldNameBytesMax = 490
     /// The longest key of an entry: LMDB's, without the number of the row set.
@@ -50,6 +52,8 @@ package enum ShardLayout {
     static func frontierKey(_ actor: ActorID, _ session: SessionID) -> [UInt8] {
         doneKey(actor, CallID(session: session, sequence: 0))
     }
+
+    static func keyedKey(_ actor: ActorID, _ key: CallKey) -> [UInt8] { actor.bytes + key.bytes }
 
     static func donePrefix(_ actor: ActorID, _ session: SessionID) -> [UInt8] { actor.bytes + session.bytes }
 }
@@ -107,6 +111,7 @@ struct ShardDatabases {
     let entries: Database
     let done: Database
     let discarded: Database
+    let keyed: Database
 
     init(_ environment: Environment) {
         meta = environment.database(ShardLayout.meta)
@@ -115,24 +120,7 @@ struct ShardDatabases {
         entries = environment.database(ShardLayout.entries)
         done = environment.database(ShardLayout.done)
         discarded = environment.database(ShardLayout.discarded)
-    }
-}
-
-extension Completion {
-    func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 32)
-        writer.write(fingerprint)
-        outcome.write(to: &writer)
-        return StoredValue.seal(writer.bytes)
-    }
-
-    init(decoding value: [UInt8], id: CallID) throws(MalformedBytes) {
-        var reader = ByteReader(try StoredValue.open(value).payload)
-        fingerprint = try reader.read()
-        outcome = try CallOutcome(from: &reader)
-        try reader.finish()
-        self.id = id
-        firstIncomplete = 0
+        keyed = environment.database(ShardLayout.keyed)
     }
 }
 

@@ -64,6 +64,10 @@ package enum ShardReader {
                 if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
+            try transaction.forEach(prefix: id.bytes, in: databases.keyed) { _, _ in
+                completions += 1
+                return true
+            }
             return StoredState(id: id, actor: actor, fields: fields, entries: entries, completions: completions)
         }
         return (fence, actors)

@@ -63,6 +63,7 @@ extension ShardStore {
         _ more: (inout WriteTransaction) throws(LMDBError) -> Void
     ) throws(StoreError) {
         let databases = databases
+        let time = commitTime
         let (written, discards) = try write("committing") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
@@ -72,7 +73,7 @@ extension ShardStore {
             for set in writeSets {
                 for change in set.changes { try writer.apply(change, of: set, &transaction) }
                 guard let completion = set.completion else { continue }
-                try writer.record(completion, of: set.actor, &transaction)
+                try writer.record(completion, of: set.actor, at: time, &transaction)
             }
             try more(&transaction)
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)

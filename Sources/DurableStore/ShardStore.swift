@@ -14,6 +14,14 @@ package final class ShardStore {
     package internal(set) var fence: Fence
     /// Whether rows wait to be deleted.
     package internal(set) var hasDiscarded = false
+    /// How long the records of a session are kept after its last change.
+    package var sessionLeaseMilliseconds = Limits.sessionLease.wholeMilliseconds
+    /// What tells the time.
+    package var readClocks: () -> ClockReading = MachineClock.reading
+    /// The shard's time; `nil` before the claim.
+    var clock: ShardClock?
+    /// Where the search for expired records goes on.
+    var expiryPosition = ExpiryPosition.sessions(after: [])
 
     private init(environment: Environment, path: String, fence: Fence, beforeCommit: @escaping () -> Void) {
         self.environment = environment
@@ -48,7 +56,8 @@ package final class ShardStore {
     /// Takes the shard: raises its epoch, durably. An earlier owner can commit nothing from here on.
     package func claim(pid: Int32, incarnation: Incarnation) throws(StoreError) -> Epoch {
         let databases = databases
-        let claimed = try write("claiming the shard") { transaction throws in
+        let reading = readClocks()
+        let (claimed, time) = try write("claiming the shard") { transaction throws in
             var next = Fence(epoch: 1, version: 0, pid: pid, incarnation: incarnation)
             if let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta) {
                 let previous = try Fence(decoding: stored)
@@ -58,9 +67,14 @@ package final class ShardStore {
                 next.incarnation = incarnation
             }
             try transaction.put(ShardLayout.fenceKey, next.encoded(), in: databases.meta)
-            return next
+            let stored = try transaction.get(ShardLayout.clockKey, in: databases.meta)
+            var time = try stored.map { try ShardClock(decoding: $0) } ?? ShardClock(at: reading)
+            time.advance(to: reading)
+            try transaction.put(ShardLayout.clockKey, time.encoded(), in: databases.meta)
+            return (next, time)
         }
         fence = claimed
+        clock = time
         hasDiscarded = try read("looking for discarded rows") { transaction throws in
             try transaction.first(in: databases.discarded) != nil
         }

@@ -48,7 +48,10 @@ struct RawShard {
 
     private func open() throws -> Environment {
         let format = StoreFormat(name: "durable-shard", version: 1)
-        let options = EnvironmentOptions(format: format, databases: ["meta", "actors", "state", "entries", "done"])
+        let options = EnvironmentOptions(
+            format: format,
+            databases: ["meta", "actors", "state", "entries", "done", "keyed"]
+        )
         return try Environment.open(directory: directory, options: options)
     }
 
