@@ -46,6 +46,7 @@ extension ActorRuntime {
             spares: configuration.warmSpares,
             worker: WorkerConfiguration(
                 gracePeriodSeconds: configuration.gracePeriod / .seconds(1),
+                sessionLeaseMilliseconds: configuration.sessionLease.wholeMilliseconds,
                 faults: configuration.faults
             )
         )

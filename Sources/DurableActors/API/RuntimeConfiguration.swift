@@ -9,6 +9,10 @@ public struct RuntimeConfiguration: Sendable {
     /// How long workers go on serving without a supervisor before they end themselves.
     public var gracePeriod: Duration = Limits.gracePeriod
 
+    /// How long completion records of a caller are kept after its last change to an actor. A call that is sent again
+    /// later than that after its first sending fails with ``ActorError/Code/sessionExpired`` if it has no record.
+    public var sessionLease: Duration = Limits.sessionLease
+
     /// Faults to inject, for tests of the framework.
     package var faults: [FaultSpecification] = []
 
@@ -21,6 +25,9 @@ public struct RuntimeConfiguration: Sendable {
         }
         guard gracePeriod >= .zero, gracePeriod <= .seconds(3600) else {
             throw ActorError(.invalidArgument, "gracePeriod is \(gracePeriod); allowed are 0 to 3600 seconds")
+        }
+        guard sessionLease >= .seconds(1), sessionLease <= Limits.retentionMax else {
+            throw ActorError(.invalidArgument, "sessionLease is \(sessionLease); allowed are 1 second to 30 days")
         }
     }
 }

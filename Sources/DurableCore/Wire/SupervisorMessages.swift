@@ -187,10 +187,17 @@ package struct Assignment: Sendable, Hashable, Codable {
 package struct WorkerConfiguration: Sendable, Hashable, Codable {
     /// Seconds a worker goes on without a supervisor.
     package var gracePeriodSeconds: Double
+    /// Milliseconds for which the records of a session are kept after its last change.
+    package var sessionLeaseMilliseconds: UInt64
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
 
-    package init(gracePeriodSeconds: Double, faults: [FaultSpecification] = []) {
+    package init(
+        gracePeriodSeconds: Double,
+        sessionLeaseMilliseconds: UInt64 = Limits.sessionLease.wholeMilliseconds,
+        faults: [FaultSpecification] = []
+    ) {
+        self.sessionLeaseMilliseconds = sessionLeaseMilliseconds
         self.gracePeriodSeconds = gracePeriodSeconds
         self.faults = faults
     }
