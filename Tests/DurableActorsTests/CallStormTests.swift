@@ -46,13 +46,13 @@ import Testing
         var generator = Seeded(state: seed)
         var configuration = RuntimeConfiguration()
         configuration.sessionLease = .seconds(15)
-        // Each life of each worker ends at a place of its own, every other one at a named point.
+        // The first lives of each worker end at named points, one after the other, and all by random kills as well.
         let points: [FaultPoint] = [
             .workerBeforeCommit, .workerInsideCommit, .workerAfterCommit, .workerBeforeClaim, .workerBeforeRestore,
             .workerAfterRestore,
         ]
-        configuration.faults = (1...60).filter { $0 % 2 == 0 }.map { life in
-            let point = points[life / 2 % points.count]
+        configuration.faults = (1...60).map { life in
+            let point = points[(life - 1) % points.count]
             let isPassedOften = [.workerBeforeCommit, .workerInsideCommit, .workerAfterCommit].contains(point)
             let occurrence = isPassedOften ? Int.random(in: 1...30, using: &generator) : 1
             return FaultSpecification(point, occurrence: occurrence, incarnation: Incarnation(life), action: .kill)

@@ -147,6 +147,33 @@ import Testing
         }
     }
 
+    @Test func `an actor that keeps as many records with a key as it may refuses new keys until some expire`()
+        async throws
+    {
+        var configuration = RuntimeConfiguration()
+        configuration.sessionLease = .seconds(1)
+        configuration.keyedRecordsMax = 3
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            func add(_ number: Int, for retention: Duration = .seconds(60)) async throws -> Int {
+                try await counter.with(.idempotencyKey("\(number)", retention: retention)) { try await $0.add(1) }
+            }
+            for number in 1...2 { #expect(try await add(number) == number) }
+            #expect(try await add(3, for: .milliseconds(500)) == 3)
+            kill(try await runtime.process(of: counter), SIGKILL)
+            let refused = await failure { _ = try await add(4) }
+            #expect(refused?.code == .limitExceeded)
+            #expect(refused?.message.contains("keeps 3 records of calls with a key") == true)
+            for number in 1...2 { #expect(try await add(number) == number, "none was evicted") }
+            #expect(try await counter.add(1) == 4, "calls without a key go on")
+            try await eventually("a record has expired and the next key is taken") {
+                try? await add(4)
+            } is: {
+                $0 == 5
+            }
+        }
+    }
+
     @Test func `options that are not allowed are refused by name`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)

@@ -13,6 +13,9 @@ public struct RuntimeConfiguration: Sendable {
     /// later than that after its first sending fails with ``ActorError/Code/sessionExpired`` if it has no record.
     public var sessionLease: Duration = Limits.sessionLease
 
+    /// The records of calls with a key that an actor keeps; other numbers are for tests of the framework.
+    package var keyedRecordsMax = Limits.keyedRecordsMax
+
     /// Faults to inject, for tests of the framework.
     package var faults: [FaultSpecification] = []
 

@@ -55,9 +55,10 @@ extension ActorHost {
             return ActorError(.sessionExpired, message, actor: id)
         }
         guard call.deduplication != nil else { return refusalBeyondWindow(call) }
-        guard try keyedRecords() < Limits.keyedRecordsMax else {
+        let most = host.assignment.configuration.keyedRecordsMax
+        guard try keyedRecords() < most else {
             let message = """
-                the actor keeps \(Limits.keyedRecordsMax) records of calls with a key, the most that it may; \
+                the actor keeps \(most) records of calls with a key, the most that it may; \
                 nothing was run; use a shorter retention, or wait until some expire
                 """
             return ActorError(.limitExceeded, message, actor: id)

@@ -189,15 +189,19 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
     package var gracePeriodSeconds: Double
     /// Milliseconds for which the records of a session are kept after its last change.
     package var sessionLeaseMilliseconds: UInt64
+    /// The records of calls with a key that an actor keeps.
+    package var keyedRecordsMax: Int
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
 
     package init(
         gracePeriodSeconds: Double,
         sessionLeaseMilliseconds: UInt64 = Limits.sessionLease.wholeMilliseconds,
+        keyedRecordsMax: Int = Limits.keyedRecordsMax,
         faults: [FaultSpecification] = []
     ) {
         self.sessionLeaseMilliseconds = sessionLeaseMilliseconds
+        self.keyedRecordsMax = keyedRecordsMax
         self.gracePeriodSeconds = gracePeriodSeconds
         self.faults = faults
     }
