@@ -21,6 +21,8 @@ distributed actor Relay: DurableActor {
 
     distributed func read() -> Int { value }
 
+    distributed func look(at other: Counter) async throws -> Int { try await other.read() }
+
     /// Passes it on along the line first, then adds it here.
     distributed func pass(_ amount: Int, along line: [Relay], _ deaths: Deaths) async throws -> Int {
         var sum = 0
@@ -116,6 +118,29 @@ distributed actor Relay: DurableActor {
             #expect(try ShardReader.read(directory).actors.map(\.completions) == [1], "of the session's last call")
             let callerDirectory = ShardLayout.directory(of: 1, in: runtime.directory)
             #expect(try ShardReader.read(callerDirectory).actors.map(\.completions) == [0], "it changed nothing")
+        }
+    }
+
+    @Test func `a call that only has others read leaves no record, with them or of its own`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let relay = try await runtime.spawn(Relay.self, options: .resilient)
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            for _ in 1...5 { #expect(try await relay.look(at: counter) == 0) }
+            for shard in 1...2 as ClosedRange<ShardNumber> {
+                let directory = ShardLayout.directory(of: shard, in: runtime.directory)
+                #expect(try ShardReader.read(directory).actors.map(\.completions) == [0])
+            }
+        }
+    }
+
+    @Test func `actors that share a worker call each other once, however often it dies`() async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime { runtime in
+            var line: [Relay] = []
+            for _ in 0..<3 { line.append(try await runtime.spawn(Relay.self, options: .resilient.shared("line"))) }
+            let deaths = Relay.Deaths(times: 2, log: scratch.file("log"))
+            #expect(try await line[0].pass(5, along: Array(line.dropFirst()), deaths) == 15)
+            for relay in line { #expect(try await relay.read() == 5) }
         }
     }
 
