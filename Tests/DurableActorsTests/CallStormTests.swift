@@ -93,7 +93,7 @@ import Testing
         #expect(made.reduce(0, +) == calls / 8 * 8)
         #expect(restarts > kills, "kills at named points struck as well")
         // A tenth has a key; of the others, callers have at most 16 calls under way, and kills keep some from release.
-        let bound = calls / 10 + 9 * 5 * 16 + restarts * 16
+        let bound = calls / 10 + 9 * 5 * 16 + restarts
         #expect(atEnd <= bound, "seed \(seed)")
         let deadline = ContinuousClock.now + .seconds(90)
         var left = records(directory)
