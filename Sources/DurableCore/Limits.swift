@@ -24,6 +24,23 @@ package enum Limits {
     package static let frameBytesMax = 64 << 20
     /// Calls of one process to one actor that may be unanswered.
     package static let pendingCallsMax = 1 << 20
+    /// How far a session's calls to one actor may be ahead of the first one that it still waits for, and so the most
+    /// completion records that an actor keeps for it. Callers send no more than that.
+    package static let unacknowledgedCallsMax: UInt64 = 8192
+    /// The records of calls with a key that an actor keeps; beyond it such calls are refused.
+    package static let keyedRecordsMax = 1 << 20
+    /// Released records that wait for the next commit; beyond it they expire instead.
+    package static let releasedRecordsMax = 65_536
+    /// The bytes of an idempotency key.
+    package static let idempotencyKeyBytesMax = 512
+    /// How long the outcome of a call with a key is kept at most.
+    package static let retentionMax: Duration = .seconds(30 * 86_400)
+    /// How long the completion records of a session are kept after its last change.
+    package static let sessionLease: Duration = .seconds(86_400)
+    /// Sessions and keyed records that one step looks at when it searches for expired ones, and rows it removes.
+    package static let expiredRowsPerSweep = 500
+    /// How soon after its start a worker looks for expired records.
+    package static let firstExpirySweep: Duration = .seconds(30)
     /// Commit groups larger than this are committed before the batch ends.
     package static let commitGroupCallsMax = 1024
     /// Larger values are stored in portions.

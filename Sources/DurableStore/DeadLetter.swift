@@ -84,14 +84,14 @@ extension ShardStore {
 
 extension RowWriter {
     /// Stores a dead letter. An actor that has many forgets its oldest.
-    func bury(
+    mutating func bury(
         _ call: CallID,
         of actor: ActorID,
         _ letter: StoredDeadLetter,
         _ transaction: inout WriteTransaction
     ) throws {
         let row = StoredValue.seal(try CBOREncoder().encode(letter))
-        try transaction.put(ShardLayout.doneKey(actor, call), row, in: databases.dead)
+        try store(ShardLayout.doneKey(actor, call), row, in: databases.dead, &transaction)
         var count = 0
         try transaction.forEach(prefix: actor.bytes, in: databases.dead) { _, _ in
             count += 1
@@ -100,7 +100,7 @@ extension RowWriter {
         guard count > Limits.deadLettersMax else { return }
         let letters = try DeadLetter.all(prefix: actor.bytes, databases, transaction)
         for oldest in letters.filter({ $0.call != call }).prefix(count - Limits.deadLettersMax) {
-            try transaction.delete(ShardLayout.doneKey(actor, oldest.call), in: databases.dead)
+            try delete(ShardLayout.doneKey(actor, oldest.call), in: databases.dead, &transaction)
         }
     }
 }

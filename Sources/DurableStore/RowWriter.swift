@@ -59,9 +59,11 @@ struct RowWriter {
             try delete(ShardLayout.rowsPrefix(rows), in: databases.discarded, &transaction)
         case .schema(let schema):
             let row = StoredValue.seal(try CBOREncoder().encode(schema), schemaVersion: set.schema)
-            try store(ShardLayout.schemaKey(set.actor), row, in: databases.meta, &transaction)
+            try transaction.put(ShardLayout.schemaKey(set.actor), row, in: databases.meta)
         case .deadLetter(let call, let letter):
             try bury(call, of: set.actor, letter, &transaction)
+        case .release(let key):
+            try delete(ShardLayout.keyedKey(set.actor, key), in: databases.keyed, &transaction)
         case .removeActor:
             undo[set.actor] = nil
             try forgetHistory(of: set.actor, &transaction)
@@ -70,38 +72,11 @@ struct RowWriter {
             }
             try deletePrefix(set.actor.bytes, in: databases.state, &transaction)
             try deletePrefix(set.actor.bytes, in: databases.done, &transaction)
+            try deletePrefix(set.actor.bytes, in: databases.keyed, &transaction)
             try deletePrefix(set.actor.bytes, in: databases.dead, &transaction)
             try delete(set.actor.bytes, in: databases.actors, &transaction)
-            try delete(ShardLayout.schemaKey(set.actor), in: databases.meta, &transaction)
+            try transaction.delete(ShardLayout.schemaKey(set.actor), in: databases.meta)
         }
-    }
-
-    /// Stores a call's outcome, and forgets those that its caller needs no more.
-    mutating func record(_ completion: Completion, of actor: ActorID, _ transaction: inout WriteTransaction) throws {
-        try forget(below: completion.firstIncomplete, completion.id.session, actor, &transaction)
-        let key = ShardLayout.doneKey(actor, completion.id)
-        try store(key, completion.encoded(), in: databases.done, &transaction)
-    }
-
-    private mutating func forget(
-        below sequence: UInt64,
-        _ session: SessionID,
-        _ actor: ActorID,
-        _ transaction: inout WriteTransaction
-    ) throws {
-        let frontier = ShardLayout.frontierKey(actor, session)
-        var stale: [[UInt8]] = []
-        try transaction.forEach(prefix: ShardLayout.donePrefix(actor, session), in: databases.done) { key, _ in
-            guard key.suffix(8).reduce(0, { $0 << 8 | UInt64($1) }) < sequence else { return false }
-            if !key.elementsEqual(frontier) { stale.append(Array(key)) }
-            return true
-        }
-        guard !stale.isEmpty else { return }
-        for key in stale { try delete(key, in: databases.done, &transaction) }
-        // What is forgotten must not be run again: the frontier says up to where.
-        var writer = ByteWriter(reserving: 8)
-        writer.write(sequence)
-        try store(frontier, StoredValue.seal(writer.bytes), in: databases.done, &transaction)
     }
 
     /// Stores a value; a large one in portions, because LMDB needs as many free pages in a row as a value fills.

@@ -14,9 +14,11 @@ package enum ShardLayout {
     static let discarded = "discarded"
     static let history = "history"
     static let dead = "dead"
-    static let databases = [meta, actors, state, entries, done, discarded, history, dead]
+    static let keyed = "keyed"
+    static let databases = [meta, actors, state, entries, done, discarded, history, dead, keyed]
     static let fenceKey = Array("fence".utf8)
     static let contentsKey = Array("contents".utf8)
+    static let clockKey = Array("clock".utf8)
     /// LMDB's longest key is 511 bytes; an actor's id takes 16 of them.
     package static let fieldNameBytesMax = 490
     /// The longest key of an entry: LMDB's, without the number of the row set.
@@ -70,6 +72,8 @@ package enum ShardLayout {
     static func historyPrefix(_ actor: ActorID, _ version: UInt64) -> [UInt8] {
         Array(historyKey(actor, version, 0).dropLast(4))
     }
+
+    static func keyedKey(_ actor: ActorID, _ key: CallKey) -> [UInt8] { actor.bytes + key.bytes }
 
     static func donePrefix(_ actor: ActorID, _ session: SessionID) -> [UInt8] { actor.bytes + session.bytes }
 }
@@ -129,6 +133,7 @@ struct ShardDatabases {
     let discarded: Database
     let history: Database
     let dead: Database
+    let keyed: Database
 
     init(_ environment: Environment) {
         meta = environment.database(ShardLayout.meta)
@@ -139,24 +144,7 @@ struct ShardDatabases {
         discarded = environment.database(ShardLayout.discarded)
         history = environment.database(ShardLayout.history)
         dead = environment.database(ShardLayout.dead)
-    }
-}
-
-extension Completion {
-    func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 32)
-        writer.write(fingerprint)
-        outcome.write(to: &writer)
-        return StoredValue.seal(writer.bytes)
-    }
-
-    init(decoding value: [UInt8], id: CallID) throws(MalformedBytes) {
-        var reader = ByteReader(try StoredValue.open(value).payload)
-        fingerprint = try reader.read()
-        outcome = try CallOutcome(from: &reader)
-        try reader.finish()
-        self.id = id
-        firstIncomplete = 0
+        keyed = environment.database(ShardLayout.keyed)
     }
 }
 

@@ -94,6 +94,10 @@ package enum ShardReader {
                 if !key.suffix(8).allSatisfy({ $0 == 0 }) { completions += 1 }
                 return true
             }
+            try transaction.forEach(prefix: id.bytes, in: databases.keyed) { _, _ in
+                completions += 1
+                return true
+            }
             return StoredState(
                 id: id,
                 actor: actor,

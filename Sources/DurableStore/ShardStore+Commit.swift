@@ -7,6 +7,7 @@ extension ShardStore {
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
         let databases = databases
         let now = history.isEmpty ? 0 : WallClock.milliseconds
+        let time = commitTime
         let (written, marks) = try write("committing") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
             guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
@@ -24,7 +25,7 @@ extension ShardStore {
                 for change in set.changes { try writer.apply(change, of: set, &transaction) }
                 guard let completion = set.completion else { continue }
                 writer.undo[set.actor]?.calls.append(completion.id)
-                try writer.record(completion, of: set.actor, &transaction)
+                try writer.record(completion, of: set.actor, at: time, &transaction)
             }
             let marks = try writer.keepHistory(history, self.historyMarks, now: now, &transaction)
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)

@@ -86,8 +86,7 @@ extension ShardStore {
         return try read("reading completion records") { transaction throws in
             var progress = SessionProgress()
             if let stored = try transaction.get(ShardLayout.frontierKey(actor, session), in: done) {
-                var reader = ByteReader(try StoredValue.open(stored).payload)
-                progress.frontier = try reader.read()
+                progress.frontier = try SessionRow(decoding: stored).frontier
             }
             let last = try transaction.last(prefix: ShardLayout.donePrefix(actor, session), in: done)
             progress.highest = last.map { $0.key.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } } ?? 0
@@ -100,6 +99,30 @@ extension ShardStore {
         let done = databases.done
         return try read("reading a completion record") { transaction throws in
             try transaction.get(ShardLayout.doneKey(actor, id), in: done).map { try Completion(decoding: $0, id: id) }
+        }
+    }
+
+    /// The completion record of a call with a key, if it has one that has not expired.
+    package func completion(of key: CallKey, for actor: ActorID) throws(StoreError) -> Completion? {
+        let keyed = databases.keyed
+        let now = now
+        return try read("reading the record of a call with a key") { transaction throws in
+            let row = try transaction.get(ShardLayout.keyedKey(actor, key), in: keyed)
+            guard let stored = try row.map({ try KeyedRow(decoding: $0) }), stored.expires > now else { return nil }
+            return stored.completion
+        }
+    }
+
+    /// How many records of calls with a key an actor keeps.
+    package func keyedCount(of actor: ActorID) throws(StoreError) -> Int {
+        let keyed = databases.keyed
+        return try read("counting the records of calls with a key") { transaction throws in
+            var count = 0
+            try transaction.forEach(prefix: actor.bytes, in: keyed) { _, _ in
+                count += 1
+                return true
+            }
+            return count
         }
     }
 }

@@ -23,6 +23,14 @@ package final class ShardStore {
     var contents: ContentsSum?
     /// Present where commits are not flushed: the boot in which they are made.
     let unflushedBoot: BootID?
+    /// How long the records of a session are kept after its last change.
+    package var sessionLeaseMilliseconds = Limits.sessionLease.wholeMilliseconds
+    /// What tells the time.
+    package var readClocks: () -> ClockReading = MachineClock.reading
+    /// The shard's time; `nil` before the claim.
+    var clock: ShardClock?
+    /// Where the search for expired records goes on.
+    var expiryPosition = ExpiryPosition.sessions(after: [])
 
     private init(
         environment: Environment,
@@ -72,7 +80,8 @@ package final class ShardStore {
     /// Takes the shard: raises its epoch, durably. An earlier owner can commit nothing from here on.
     package func claim(pid: Int32, incarnation: Incarnation) throws(StoreError) -> Epoch {
         let databases = databases
-        let (claimed, contents) = try write("claiming the shard") { transaction throws in
+        let reading = readClocks()
+        let (claimed, contents, time) = try write("claiming the shard") { transaction throws in
             var contents = try transaction.get(ShardLayout.contentsKey, in: databases.meta).map {
                 try ContentsSum(decoding: $0)
             }
@@ -92,10 +101,15 @@ package final class ShardStore {
             }
             try transaction.put(ShardLayout.fenceKey, next.encoded(), in: databases.meta)
             if let contents { try transaction.put(ShardLayout.contentsKey, contents.encoded(), in: databases.meta) }
-            return (next, contents)
+            let stored = try transaction.get(ShardLayout.clockKey, in: databases.meta)
+            var time = try stored.map { try ShardClock(decoding: $0) } ?? ShardClock(at: reading)
+            time.advance(to: reading)
+            try transaction.put(ShardLayout.clockKey, time.encoded(), in: databases.meta)
+            return (next, contents, time)
         }
         fence = claimed
         self.contents = contents
+        clock = time
         hasDiscarded = try read("looking for discarded rows") { transaction throws in
             try transaction.first(in: databases.discarded) != nil
         }

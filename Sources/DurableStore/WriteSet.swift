@@ -23,6 +23,8 @@ package struct WriteSet: Sendable, Hashable {
         case schema(StoredSchema)
         /// A call that crashed its workers will not be run again; replaces what was stored of it before.
         case deadLetter(CallID, StoredDeadLetter)
+        /// The record of a call with a key is needed no more.
+        case release(CallKey)
         /// The actor is gone, with everything that is stored for it.
         case removeActor
     }
@@ -54,8 +56,17 @@ package struct Completion: Sendable, Hashable {
     package var fingerprint: UInt32
     /// How it ended.
     package var outcome: CallOutcome
+    /// The key under which it is kept, instead of its id.
+    package var deduplication: Deduplication?
 
-    package init(id: CallID, firstIncomplete: UInt64, fingerprint: UInt32, outcome: CallOutcome) {
+    package init(
+        id: CallID,
+        firstIncomplete: UInt64,
+        fingerprint: UInt32,
+        outcome: CallOutcome,
+        deduplication: Deduplication? = nil
+    ) {
+        self.deduplication = deduplication
         self.id = id
         self.firstIncomplete = firstIncomplete
         self.fingerprint = fingerprint
@@ -69,6 +80,8 @@ package struct SessionProgress: Sendable, Hashable {
     package var highest: UInt64 = 0
     /// The caller has had the outcomes of all calls below this number; their records are gone or may go.
     package var frontier: UInt64 = 0
+    /// The shard's time of the last call, as its worker knows it.
+    package var lastSeen: UInt64 = 0
 
     package init() {}
 }

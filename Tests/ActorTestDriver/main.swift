@@ -28,6 +28,14 @@ if arguments[1] == "hoard" {
     try await hoard(in: arguments[2])
     exit(0)
 }
+if arguments[1] == "calls" {
+    try await makeCalls(in: arguments[2], caller: arguments[3], count: Int(arguments[4]) ?? 0)
+    exit(0)
+}
+if arguments[1] == "key" {
+    try await callWithKey(in: arguments[2], key: arguments[3], amount: Int(arguments[4]) ?? 0)
+    exit(0)
+}
 var configuration = RuntimeConfiguration()
 if arguments[1] == "hold" {
     // Starts a runtime for others, and keeps it until the end of input.

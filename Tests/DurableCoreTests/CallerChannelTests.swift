@@ -204,4 +204,40 @@ struct CallerChannelTests {
         }
         #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["send 1 from 1"])
     }
+
+    @Test mutating func callsDoNotRunFurtherAheadOfTheFirstUnansweredOneThanRecordsAreKept() {
+        let window = Int(Limits.unacknowledgedCallsMax)
+        for _ in 0..<(window + 3) { _ = submit(.unlimited) }
+        #expect(channel.opened(incarnation: 1, epoch: 1).count == window)
+        #expect(submit(.unlimited).actions.isEmpty)
+        #expect(summary(reply(2)) == ["resolve 2"], "the first one is still waited for")
+        #expect(summary(reply(1)) == ["resolve 1", "send \(window + 1) from 3", "send \(window + 2) from 3"])
+        channel.abandon(4)
+        #expect(summary(channel.abandon(3)) == ["send \(window + 3) from 5", "send \(window + 4) from 5"])
+        #expect(submit(.unlimited).actions.isEmpty)
+        #expect(summary(reply(5)) == ["resolve 5", "send \(window + 5) from 6"])
+    }
+
+    @Test mutating func aCallThatIsSentAgainSaysWhenItWasSentFirst() {
+        func firstSent(_ actions: [CallerChannel.Action]) -> [UInt64] {
+            actions.compactMap { if case .send(let frame) = $0 { frame.firstSent } else { nil } }
+        }
+        _ = submit(.unlimited)
+        channel.now = 50
+        #expect(firstSent(channel.opened(incarnation: 1, epoch: 1)) == [0])
+        channel.now = 70
+        let inherited = CallerChannel.Identity(firstSent: 20)
+        let child = channel.submit(
+            method: "m",
+            genericSubstitutions: [],
+            arguments: [],
+            retries: .unlimited,
+            identity: inherited
+        )
+        #expect(firstSent(child.actions) == [20], "the call that makes it was sent then")
+        _ = channel.closed()
+        channel.now = 90
+        #expect(firstSent(channel.opened(incarnation: 1, epoch: 1)) == [50, 20])
+        #expect(firstSent(submit(.unlimited).actions) == [0])
+    }
 }

@@ -12,8 +12,20 @@ struct FrameTests {
         arguments: [[1, 2, 3], [], Array(repeating: 7, count: 300)]
     )
 
-    private let replies = [CallOutcome.returned([]), .returned([1]), .threw(typeName: "1E", value: [2]), .failed([3])]
+    private let replies =
+        [CallOutcome.returned([]), .returned([1]), .threw(typeName: "1E", value: [2]), .failed([3])]
         .map { ReplyFrame(sequence: 5, actor: ActorID(high: 1, low: 2), epoch: 3, version: .max, outcome: $0) }
+
+        + [
+            ReplyFrame(
+                sequence: 5,
+                actor: ActorID(high: 1, low: 2),
+                epoch: 3,
+                version: 0,
+                outcome: .returned([]),
+                isRecorded: true
+            )
+        ]
 
     private let greeting = HostGreeting(actor: ActorID(high: 1, low: 2), incarnation: 3, epoch: 4)
 
@@ -22,6 +34,18 @@ struct FrameTests {
         var least = call
         (least.method, least.genericSubstitutions, least.arguments) = ("", [], [])
         #expect(try CallFrame(decoding: least.encoded()) == least)
+        var keyed = call
+        keyed.firstSent = 0x1234_5678_9ABC
+        for (isRetriable, isExplicit) in [(false, false), (true, false), (false, true), (true, true)] {
+            keyed.isRetriable = isRetriable
+            let key = CallKey(high: 1, low: .max)
+            keyed.deduplication = Deduplication(key, retentionMilliseconds: .max, isExplicit: isExplicit)
+            #expect(try CallFrame(decoding: keyed.encoded()) == keyed)
+            #expect(keyed.name == .key(key) && call.name == .id(call.id))
+        }
+        let release = ReleaseFrame(actor: call.actor, keys: [CallKey(high: 1, low: 2), CallKey(high: 3, low: 4)])
+        #expect(try ReleaseFrame(decoding: release.encoded()) == release)
+        #expect(throws: MalformedBytes.self) { try ReleaseFrame(decoding: Array(release.encoded().dropLast())) }
         for reply in replies { #expect(try ReplyFrame(decoding: reply.encoded()) == reply) }
         #expect(try HostGreeting(decoding: greeting.encoded()) == greeting)
     }
@@ -49,7 +73,7 @@ struct FrameTests {
     }
 
     @Test func countsThatDoNotFitAreRefusedBeforeAnythingIsReserved() {
-        let head = [UInt8](repeating: 1, count: 48)
+        let head = [UInt8](repeating: 1, count: 57)
         let huge: [UInt8] = [0xFF, 0xFF, 0xFF, 0xFF]
         let empty: [UInt8] = [0, 0, 0, 0]
         let hostile: [[UInt8]] = [
@@ -72,8 +96,20 @@ struct FrameTests {
         zero.id.sequence = 0
         #expect(throws: MalformedBytes.self) { try CallFrame(decoding: zero.encoded()) }
         var bytes = call.encoded()
-        bytes[52] = 0xFF
+        bytes[61] = 0xFF
         #expect(throws: MalformedBytes.self) { try CallFrame(decoding: bytes) }
+    }
+
+    @Test func flagsThatMeanNothingAreRefused() {
+        for flags: UInt8 in [4, 5, 8, 0x80] {
+            var bytes = call.encoded()
+            bytes[56] = flags
+            let error = #expect(throws: MalformedBytes.self) { try CallFrame(decoding: bytes) }
+            #expect(error?.description == "the call's flags are \(flags)")
+        }
+        var bytes = replies[0].encoded()
+        bytes[bytes.count - 1] = 2
+        #expect(throws: MalformedBytes.self) { try ReplyFrame(decoding: bytes) }
     }
 
     @Test func anUnknownOutcomeIsRefused() {

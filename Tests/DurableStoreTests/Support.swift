@@ -63,7 +63,7 @@ struct RawShard {
 
     private func open() throws -> Environment {
         let format = StoreFormat(name: "durable-shard", version: 1)
-        let databases = ["meta", "actors", "state", "entries", "done", "discarded", "history"]
+        let databases = ["meta", "actors", "state", "entries", "done", "discarded", "history", "keyed"]
         let options = EnvironmentOptions(format: format, databases: databases)
         return try Environment.open(directory: directory, options: options)
     }

@@ -47,6 +47,8 @@ extension ActorRuntime {
             worker: WorkerConfiguration(
                 gracePeriodSeconds: configuration.gracePeriod / .seconds(1),
                 snapshotIntervalSeconds: configuration.snapshotInterval / .seconds(1),
+                sessionLeaseMilliseconds: configuration.sessionLease.wholeMilliseconds,
+                keyedRecordsMax: configuration.keyedRecordsMax,
                 faults: configuration.faults
             )
         )

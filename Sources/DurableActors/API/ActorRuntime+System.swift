@@ -54,11 +54,22 @@ extension ActorRuntime {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()
         }
-        return try await calls.call(
-            actor,
-            method: target.identifier,
-            genericSubstitutions: encoder.genericSubstitutions,
-            arguments: encoder.arguments
-        )
+        let key = try PendingOptions.current?.take(for: actor)?.deduplication(of: actor)
+        let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
+        let identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
+        do {
+            let (outcome, isRecorded) = try await calls.call(
+                actor,
+                method: target.identifier,
+                genericSubstitutions: encoder.genericSubstitutions,
+                arguments: encoder.arguments,
+                identity: identity
+            )
+            child?.ended(isRecorded: isRecorded)
+            return outcome
+        } catch {
+            child?.endedUnknown()
+            throw error
+        }
     }
 }

@@ -14,6 +14,13 @@ public struct RuntimeConfiguration: Sendable {
     /// less often.
     public var snapshotInterval: Duration = Limits.snapshotInterval
 
+    /// How long completion records of a caller are kept after its last change to an actor. A call that is sent again
+    /// later than that after its first sending fails with ``ActorError/Code/sessionExpired`` if it has no record.
+    public var sessionLease: Duration = Limits.sessionLease
+
+    /// The records of calls with a key that an actor keeps; other numbers are for tests of the framework.
+    package var keyedRecordsMax = Limits.keyedRecordsMax
+
     /// Faults to inject, for tests of the framework.
     package var faults: [FaultSpecification] = []
 
@@ -30,6 +37,9 @@ public struct RuntimeConfiguration: Sendable {
         guard Limits.snapshotIntervals.contains(snapshotInterval) else {
             let message = "snapshotInterval is \(snapshotInterval); allowed are 0.01 seconds to a day"
             throw ActorError(.invalidArgument, message)
+        }
+        guard sessionLease >= .seconds(1), sessionLease <= Limits.retentionMax else {
+            throw ActorError(.invalidArgument, "sessionLease is \(sessionLease); allowed are 1 second to 30 days")
         }
     }
 }

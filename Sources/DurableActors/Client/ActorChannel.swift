@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableStore
 internal import DurableTransport
 internal import Synchronization
 
@@ -10,6 +11,7 @@ final class ActorChannel: Sendable {
         var genericSubstitutions: [String]
         var arguments: [[UInt8]]
         var retries: RepeatLimit
+        var identity: CallerChannel.Identity
         var waiter: CallWaiter
     }
 
@@ -60,12 +62,21 @@ final class ActorChannel: Sendable {
 
     /// The caller was cancelled and does not wait any more.
     func abandon(_ waiter: CallWaiter) {
-        state.withLock { state in
-            guard let sequence = waiter.sequence else { return }
+        update { state in
+            guard let sequence = waiter.sequence else { return [] }
             state.waiters[sequence] = nil
-            state.channel.abandon(sequence)
+            return state.channel.abandon(sequence)
         }
         waiter.resume(throwing: CancellationError())
+    }
+
+    /// The records of these calls are needed no more. Without a connection they stay until they expire.
+    func release(_ keys: [CallKey]) {
+        let frame = Frame(kind: FrameKind.release, payload: ReleaseFrame(actor: actor, keys: keys).encoded())
+        state.withLock { state in
+            guard case .connected = state.channel.state else { return }
+            _ = state.connection?.send(frame)
+        }
     }
 
     /// Fails every call: the runtime stops.
@@ -80,12 +91,13 @@ final class ActorChannel: Sendable {
                 method: submission.method,
                 genericSubstitutions: submission.genericSubstitutions,
                 arguments: submission.arguments,
-                retries: submission.retries
+                retries: submission.retries,
+                identity: submission.identity
             )
             guard submission.waiter.assign(sequence) else {
                 // Cancelled before it was sent: it holds no place.
-                state.channel.abandon(sequence)
                 actions += next.filter { if case .send = $0 { false } else { true } }
+                actions += state.channel.abandon(sequence)
                 continue
             }
             state.waiters[sequence] = submission.waiter
@@ -100,6 +112,7 @@ final class ActorChannel: Sendable {
         let (later, finished) = state.withLock { state in
             var later: [CallerChannel.Action] = []
             var finished: [(CallWaiter, Result<CallOutcome, any Error>)] = []
+            state.channel.now = max(1, MachineClock.bootMilliseconds)
             for action in decide(&state) {
                 switch action {
                 case .connect:
@@ -207,6 +220,7 @@ final class ActorChannel: Sendable {
         update { state in
             // What a replaced connection still delivers is not listened to.
             guard state.connection === connection, reply.actor == actor else { return [] }
+            if reply.isRecorded { state.waiters[reply.sequence]?.noteRecord() }
             return state.channel.replied(reply)
         }
     }

@@ -41,12 +41,14 @@ final class CallClient: Sendable {
     }
 
     /// Makes a call and waits for its outcome.
+    /// - Returns: The outcome, and whether the worker keeps a record of the call.
     func call(
         _ actor: ActorID,
         method: String,
         genericSubstitutions: [String],
-        arguments: [[UInt8]]
-    ) async throws -> CallOutcome {
+        arguments: [[UInt8]],
+        identity: CallerChannel.Identity
+    ) async throws -> (outcome: CallOutcome, isRecorded: Bool) {
         let channel = channel(to: actor)
         let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
         let location: ActorLocation
@@ -63,13 +65,14 @@ final class CallClient: Sendable {
             throw error
         }
         let waiter = CallWaiter()
-        return try await withTaskCancellationHandler {
+        let outcome = try await withTaskCancellationHandler {
             try await waiter.wait {
                 let submission = ActorChannel.Submission(
                     method: method,
                     genericSubstitutions: genericSubstitutions,
                     arguments: arguments,
                     retries: location.options.maxTaskRetries,
+                    identity: identity,
                     waiter: waiter
                 )
                 channel.fill(ticket, with: submission)
@@ -77,6 +80,7 @@ final class CallClient: Sendable {
         } onCancel: {
             channel.abandon(waiter)
         }
+        return (outcome, waiter.isRecorded)
     }
 
     /// What became of an actor, by the supervisor's word.

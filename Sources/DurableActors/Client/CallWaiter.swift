@@ -7,12 +7,19 @@ final class CallWaiter: Sendable {
         var continuation: CheckedContinuation<CallOutcome, any Error>?
         var result: Result<CallOutcome, any Error>?
         var sequence: UInt64?
+        var isRecorded = false
     }
 
     private let state = Mutex(State())
 
     /// The call's number, once it has one.
     var sequence: UInt64? { state.withLock { $0.sequence } }
+
+    /// Whether the worker said that it keeps a record of the call.
+    var isRecorded: Bool { state.withLock { $0.isRecorded } }
+
+    /// The worker keeps a record of the call.
+    func noteRecord() { state.withLock { $0.isRecorded = true } }
 
     /// Gives the call its number. False when the caller was cancelled before.
     func assign(_ sequence: UInt64) -> Bool {

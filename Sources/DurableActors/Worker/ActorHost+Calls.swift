@@ -7,7 +7,7 @@ internal import DurableTransport
 /// Deduplication and turns.
 extension ActorHost {
     /// Answers a call that was made before, and lets a new one in.
-    func admit(_ inbound: InboundCall, on connection: Connection) {
+    func admit(_ inbound: InboundCall) {
         switch state {
         case .refused(let error):
             return refuse(inbound, error)
@@ -23,34 +23,34 @@ extension ActorHost {
             return parked.append(inbound)
         }
         let call = inbound.frame
-        if let first = open[call.id] {
-            // Sent again while the first attempt still runs: both get its outcome.
-            guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call.id)) }
-            if !first.connections.contains(where: { $0 === connection }) { first.connections.append(connection) }
-            return
+        if let first = open[call.name] {
+            // It came again while the first attempt still runs: both get its outcome.
+            guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call)) }
+            return first.join(inbound)
         }
-        do {
+        do throws(StoreError) {
             if try answersFromRecord(inbound) { return }
+            if let error = try refusal(of: call) { return refuse(inbound, error) }
         } catch {
             refuse(inbound, error.callerError(for: id))
             return
         }
-        open[call.id] = inbound
+        open[call.name] = inbound
         if let letter = host.deadLetters[.call(id, call.id)] { return bury(inbound, letter) }
         if let next = mailbox.arrived(inbound) { begin(next) }
     }
 
     /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.
     func begin(_ call: InboundCall) {
-        let turn = Turn(self, call: call.frame.id, generation: generation)
+        let turn = Turn(self, call: call.frame, generation: generation)
         // Ends with the turn; nobody waits for a turn but its caller.
         Task(executorPreference: host.loop) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
             let note = host.notes.begin(.call(id, call.frame.id))
             defer { host.notes.end(note) }
-            let outcome = await Turn.$current.withValue(turn) { await run(call.frame) }
+            let result = await Turn.$current.withValue(turn) { await run(call.frame) }
             host.assertOnLoop()
-            finish(call, outcome, turn.generation)
+            finish(call, result, turn)
         }
     }
 
@@ -61,45 +61,18 @@ extension ActorHost {
         build()
     }
 
-    /// Answers a call that was made before from its completion record. False when it is to be run.
-    private func answersFromRecord(_ inbound: InboundCall) throws(StoreError) -> Bool {
-        guard let store = host.store else { return false }
-        let call = inbound.frame
-        let id = call.id
-        var progress: SessionProgress
-        if let known = sessions[id.session] {
-            progress = known
-        } else {
-            progress = try store.progress(of: id.session, with: self.id)
-        }
-        progress.frontier = max(progress.frontier, call.firstIncomplete)
-        sessions[id.session] = progress
-        guard id.sequence >= progress.frontier else {
-            // Its caller has had the outcome, and the record is gone: a copy of the frame was late.
-            let message = "call \(id.sequence) was answered before, and its record is gone; it was not run again"
-            refuse(inbound, ActorError(.staleCall, message, actor: self.id))
-            return true
-        }
-        guard id.sequence <= progress.highest, let known = try store.completion(of: id, for: self.id) else {
-            return false
-        }
-        guard known.fingerprint == inbound.fingerprint else {
-            refuse(inbound, reused(id))
-            return true
-        }
-        open[id] = inbound
-        host.gate.hold(nil, reply: WorkerHost.HeldReply(actor: self, call: inbound, outcome: known.outcome))
-        return true
-    }
+    /// What a turn came to, and whether the method was run at all.
+    private typealias TurnResult = (outcome: CallOutcome, hasRun: Bool)
 
-    private func run(_ frame: CallFrame) async -> CallOutcome {
+    private func run(_ frame: CallFrame) async -> TurnResult {
         do throws(ActorError) {
             try methods.check(frame.method, of: definition.typeDescription, actor: id)
         } catch {
-            return .failed(error)
+            return (.failed(error), false)
         }
         guard let activation else {
-            return .failed(ActorError(.storageFailed, "the actor's state could not be read again yet", actor: id))
+            let message = "the actor's state could not be read again yet"
+            return (.failed(ActorError(.storageFailed, message, actor: id)), false)
         }
         return await execute(frame, on: activation.instance, host.runtime)
     }
@@ -108,7 +81,7 @@ extension ActorHost {
         _ frame: CallFrame,
         on instance: Act,
         _ runtime: ActorRuntime
-    ) async -> CallOutcome {
+    ) async -> TurnResult {
         let handler = CallResultHandler()
         var decoder = CallDecoder(frame, runtime: runtime)
         do {
@@ -119,20 +92,33 @@ extension ActorHost {
                 handler: handler
             )
         } catch let error as ActorError {
-            return .failed(error)
+            return (.failed(error), false)
         } catch {
             let message = "the call cannot be run; caller and worker may be of different versions"
-            return .failed(ActorError(.unknownMethod, message, actor: id, cause: "\(error)"))
+            return (.failed(ActorError(.unknownMethod, message, actor: id, cause: "\(error)")), false)
         }
-        return handler.outcome
-            ?? .failed(ActorError(.internalError, "the method ended without an outcome", actor: id))
+        guard let outcome = handler.outcome else {
+            return (.failed(ActorError(.internalError, "the method ended without an outcome", actor: id)), false)
+        }
+        return (outcome, true)
     }
 
-    private func finish(_ call: InboundCall, _ outcome: CallOutcome, _ generation: Int) {
+    private func finish(_ call: InboundCall, _ result: TurnResult, _ turn: Turn) {
+        let generation = turn.generation
+        let (needsRecord, released) = turn.end()
         if generation == self.generation, let activation {
             do {
-                let writeSet = try writeSet(of: call, outcome, activation)
-                host.gate.hold(writeSet, reply: WorkerHost.HeldReply(actor: self, call: call, outcome: outcome))
+                // Who chose a key wants the same answer each time, also to a call that changed nothing.
+                let isKept = result.hasRun && call.frame.deduplication?.isExplicit == true
+                let writeSet = try writeSet(of: call, result.outcome, activation, isKept: needsRecord || isKept)
+                let held = WorkerHost.HeldReply(
+                    actor: self,
+                    call: call,
+                    outcome: result.outcome,
+                    isRecorded: writeSet != nil,
+                    released: released
+                )
+                host.gate.hold(writeSet, reply: held)
             } catch {
                 // State that cannot be stored must not stay in memory either.
                 host.flush()
@@ -156,38 +142,38 @@ extension ActorHost {
     private func writeSet(
         of call: InboundCall,
         _ outcome: CallOutcome,
-        _ activation: Activation
+        _ activation: Activation,
+        isKept: Bool
     ) throws -> WriteSet? {
         let changes = try activation.takeChanges()
-        guard !changes.isEmpty else { return nil }
+        guard !changes.isEmpty || isKept else { return nil }
+        let id = call.frame.id
         let completion = Completion(
-            id: call.frame.id,
-            firstIncomplete: call.frame.firstIncomplete,
+            id: id,
+            // Later calls of the session may have come meanwhile and said more.
+            firstIncomplete: max(call.frame.firstIncomplete, min(id.sequence, sessions[id.session]?.frontier ?? 0)),
             fingerprint: call.fingerprint,
-            outcome: outcome
+            outcome: outcome,
+            deduplication: call.frame.deduplication
         )
-        return WriteSet(actor: id, changes: changes, schema: activation.type.version, completion: completion)
+        return WriteSet(actor: self.id, changes: changes, schema: activation.type.version, completion: completion)
     }
 
     /// Answers a call that was not run.
     func refuse(_ call: InboundCall, _ error: ActorError) {
         // The call that has this id and runs may be another one.
-        if open[call.frame.id] === call { open[call.frame.id] = nil }
+        if open[call.frame.name] === call { open[call.frame.name] = nil }
         call.answer(reply(to: call, .failed(error)))
     }
 
-    func reply(to call: InboundCall, _ outcome: CallOutcome) -> ReplyFrame {
+    func reply(to call: InboundCall, _ outcome: CallOutcome, isRecorded: Bool = false) -> ReplyFrame {
         ReplyFrame(
             sequence: call.frame.id.sequence,
             actor: call.frame.actor,
             epoch: host.epoch,
             version: host.store?.fence.version ?? 0,
-            outcome: outcome
+            outcome: outcome,
+            isRecorded: isRecorded
         )
-    }
-
-    private func reused(_ id: CallID) -> ActorError {
-        let message = "call \(id.sequence) of session \(id.session) was made before with another method or arguments"
-        return ActorError(.callIdReused, message, actor: self.id)
     }
 }

@@ -53,11 +53,14 @@ final class ActorHost: @unchecked Sendable {
     /// Grows when the instance is dropped: a turn of an earlier one commits nothing.
     private(set) var generation = 0
     var mailbox = Mailbox<InboundCall>()
-    var open: [CallID: InboundCall] = [:]
+    /// Calls that have no outcome yet, or whose outcome is not stored yet.
+    var open: [CallName: InboundCall] = [:]
     /// Calls that arrived while there was no instance, in order.
     var parked: [InboundCall] = []
     /// How far each session has come that has called in this life.
     var sessions: [SessionID: SessionProgress] = [:]
+    /// How many records of calls with a key there are, once it has been counted.
+    var keyedCount: Int?
 
     init(_ definition: Definition, _ type: any DurableActor.Type, _ methods: MethodCheck, in host: WorkerHost) {
         self.definition = definition
@@ -157,9 +160,7 @@ final class ActorHost: @unchecked Sendable {
         mailbox.pause()
         let waiting = parked
         parked = []
-        for call in waiting {
-            for connection in call.connections { admit(call, on: connection) }
-        }
+        for call in waiting { admit(call) }
         guard self.activation === activation else { return }
         if let next = mailbox.finished() { begin(next) }
     }

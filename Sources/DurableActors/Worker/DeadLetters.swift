@@ -41,7 +41,8 @@ extension ActorHost {
             id: call.frame.id,
             firstIncomplete: call.frame.firstIncomplete,
             fingerprint: call.fingerprint,
-            outcome: outcome
+            outcome: outcome,
+            deduplication: call.frame.deduplication
         )
         let writeSet = WriteSet(actor: id, changes: [.deadLetter(call.frame.id, letter)], completion: completion)
         host.gate.hold(writeSet, reply: WorkerHost.HeldReply(actor: self, call: call, outcome: outcome))

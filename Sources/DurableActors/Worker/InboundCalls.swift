@@ -1,22 +1,39 @@
 internal import DurableCore
 internal import DurableTransport
 
-/// A call that arrived, and the connections that want its outcome: more than one when it was sent again.
+/// A call that arrived, and who wants its outcome: more than one when it was sent again.
 // SAFETY: used on the worker's loop only.
 final class InboundCall: @unchecked Sendable {
+    /// Somebody who wants the outcome: a connection, and the number that the call has there.
+    struct Caller {
+        let connection: Connection
+        let sequence: UInt64
+    }
+
     let frame: CallFrame
     let fingerprint: UInt32
-    var connections: [Connection]
+    private(set) var callers: [Caller]
 
     init(_ frame: CallFrame, from connection: Connection) {
         self.frame = frame
         fingerprint = frame.fingerprint
-        connections = [connection]
+        callers = [Caller(connection: connection, sequence: frame.id.sequence)]
+    }
+
+    /// The same call has come again.
+    func join(_ other: InboundCall) {
+        for new in other.callers
+        where !callers.contains(where: { $0.connection === new.connection && $0.sequence == new.sequence }) {
+            callers.append(new)
+        }
     }
 
     /// Sends the outcome to everyone who wants it.
     func answer(_ reply: ReplyFrame) {
-        let frame = Frame(kind: FrameKind.reply, payload: reply.encoded())
-        for connection in connections { _ = connection.send(frame) }
+        for caller in callers {
+            var reply = reply
+            reply.sequence = caller.sequence
+            _ = caller.connection.send(Frame(kind: FrameKind.reply, payload: reply.encoded()))
+        }
     }
 }

@@ -1,18 +1,90 @@
 internal import DurableCore
+internal import Synchronization
 
 /// The turn that a task belongs to: which actor runs which call. Carried by the task and by its children.
 final class Turn: Sendable {
     @TaskLocal static var current: Turn?
 
+    private struct State {
+        var numbers: [CallKey: UInt64] = [:]
+        var open = 0
+        var needsRecord = false
+        var released: [ActorID: [CallKey]] = [:]
+        var isEnded = false
+    }
+
     let actor: ActorHost
     /// The call; `nil` while the constructor runs.
-    let call: CallID?
+    let call: CallFrame?
     /// The actor's generation when the turn began: when it has changed, what the turn has seen is not true any more.
     let generation: Int
+    private let actorID: ActorID
+    private let lease: UInt64
+    private let state = Mutex(State())
 
-    init(_ actor: ActorHost, call: CallID?, generation: Int) {
+    init(_ actor: ActorHost, call: CallFrame?, generation: Int) {
         self.actor = actor
         self.call = call
         self.generation = generation
+        actorID = actor.id
+        lease = actor.host.sessionLeaseMilliseconds
     }
+
+    /// A call that this turn makes gets a key that follows from the turn's own call, so that it is the same call when
+    /// the turn is run again. None is needed, and `nil` returned, when nobody would make this turn's call again.
+    func beginChild(of actor: ActorID, _ method: String, _ arguments: [[UInt8]]) -> ChildCall? {
+        guard let call, call.isRetriable || call.deduplication != nil else { return nil }
+        func key(_ number: UInt64) -> CallKey {
+            CallKey(parent: (actorID, call.name), actor: actor, method: method, arguments: arguments, number: number)
+        }
+        let kind = key(0)
+        let number = state.withLock { state -> UInt64? in
+            guard !state.isEnded else { return nil }
+            state.open += 1
+            defer { state.numbers[kind, default: 0] += 1 }
+            return state.numbers[kind, default: 0]
+        }
+        guard let number else { return nil }
+        let deduplication = Deduplication(
+            number == 0 ? kind : key(number),
+            retentionMilliseconds: call.deduplication?.retentionMilliseconds ?? lease,
+            isExplicit: false
+        )
+        return ChildCall(
+            turn: self,
+            actor: actor,
+            identity: CallerChannel.Identity(deduplication: deduplication, firstSent: call.firstSent)
+        )
+    }
+
+    fileprivate func ended(_ child: ChildCall, isRecorded: Bool?) {
+        state.withLock { state in
+            state.open -= 1
+            if isRecorded != false { state.needsRecord = true }
+            guard isRecorded == true, let key = child.identity.deduplication?.key else { return }
+            state.released[child.actor, default: []].append(key)
+        }
+    }
+
+    /// The turn is over. Says whether it must leave a record because of the calls that it made, and which of their
+    /// records are needed no more when that is stored.
+    func end() -> (needsRecord: Bool, released: [ActorID: [CallKey]]) {
+        state.withLock { state in
+            state.isEnded = true
+            return (state.needsRecord || state.open > 0, state.released)
+        }
+    }
+}
+
+/// A call that a turn makes, which has a key.
+struct ChildCall: Sendable {
+    fileprivate let turn: Turn
+    fileprivate let actor: ActorID
+    let identity: CallerChannel.Identity
+
+    /// It was answered.
+    func ended(isRecorded: Bool) { turn.ended(self, isRecorded: isRecorded) }
+
+    /// It failed, or nobody waits for it any more: it may have left a record, and may yet.
+    func endedUnknown() { turn.ended(self, isRecorded: nil) }
 }

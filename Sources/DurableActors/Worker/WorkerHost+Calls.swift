@@ -8,31 +8,34 @@ extension WorkerHost {
     /// A frame arrived from a caller.
     func received(_ frame: Frame, on connection: Connection) {
         assertOnLoop()
+        if frame.kind == FrameKind.release, let release = try? ReleaseFrame(decoding: frame.payload) {
+            return released(release)
+        }
         guard frame.kind == FrameKind.call, let call = try? CallFrame(decoding: frame.payload) else {
             connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
             return
         }
-        deliver(InboundCall(call, from: connection), on: connection)
+        deliver(InboundCall(call, from: connection))
     }
 
     /// Gives a call to its actor.
-    private func deliver(_ call: InboundCall, on connection: Connection) {
+    private func deliver(_ call: InboundCall) {
         let id = call.frame.actor
         if let error = refusals[id] { return turnAway(call, error) }
-        if let actor = actors[id] { return actor.admit(call, on: connection) }
+        if let actor = actors[id] { return actor.admit(call) }
         guard isShared else { return turnAway(call, noActor(id)) }
         if unknown[id] != nil {
-            unknown[id]?.append((call, connection))
+            unknown[id]?.append(call)
             return
         }
         do throws(StoreError) {
             if let stored = try store?.record(of: id) {
-                return introduce(ActorHost.Definition(id, stored), [(call, connection)])
+                return introduce(ActorHost.Definition(id, stored), [call])
             }
         } catch {
             return turnAway(call, error.callerError(for: id))
         }
-        unknown[id] = [(call, connection)]
+        unknown[id] = [call]
         // Ends with the answer; the link answers every request.
         Task(executorPreference: loop) { [self] in await ask(id) }
     }
@@ -52,25 +55,25 @@ extension WorkerHost {
             introduce(ActorHost.Definition(record), waiting)
         case .success(.status(.dead(let cause, let type, let restarts))):
             let error = CallerChannel.diedError(actor: id, type: type, cause: cause, restarts: restarts)
-            for (call, _) in waiting { turnAway(call, error) }
+            for call in waiting { turnAway(call, error) }
         case .success(.failed(let error)), .failure(let error):
-            for (call, _) in waiting { turnAway(call, error) }
+            for call in waiting { turnAway(call, error) }
         case .success:
-            for (call, _) in waiting { turnAway(call, noActor(id)) }
+            for call in waiting { turnAway(call, noActor(id)) }
         }
     }
 
     private func introduce(
         _ definition: ActorHost.Definition,
-        _ waiting: [(call: InboundCall, connection: Connection)]
+        _ waiting: [InboundCall]
     ) {
         guard let actor = actors[definition.id] ?? makeActor(definition) else {
             let type = definition.typeDescription
             let message = "this executable has no actor type \(type); call it from a program that has"
-            for (call, _) in waiting { turnAway(call, ActorError(.quarantined, message, actor: definition.id)) }
+            for call in waiting { turnAway(call, ActorError(.quarantined, message, actor: definition.id)) }
             return
         }
-        for (call, connection) in waiting { actor.admit(call, on: connection) }
+        for call in waiting { actor.admit(call) }
     }
 
     private func noActor(_ id: ActorID) -> ActorError {

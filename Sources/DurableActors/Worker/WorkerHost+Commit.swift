@@ -14,7 +14,7 @@ extension WorkerHost {
                 try store.verifyOwnership()
             } else if let store {
                 passes(.workerBeforeCommit)
-                try store.commit(group.writeSets)
+                try store.commit(group.writeSets + takeReleased())
                 passes(.workerAfterCommit)
             }
         } catch {
@@ -22,7 +22,10 @@ extension WorkerHost {
             return
         }
         for set in group.writeSets { actors[set.actor]?.committed(set) }
-        for held in group.replies { held.actor.answer(held.call, held.outcome) }
+        for held in group.replies {
+            held.actor.answer(held)
+            release(held.released)
+        }
         count(turns: group.replies.count)
         sweepSoon()
         if !group.writeSets.isEmpty { snapshotSoon() }
@@ -131,14 +134,19 @@ extension ActorHost {
     /// A write set of this actor is stored.
     func committed(_ set: WriteSet) {
         activation?.committed()
-        guard let id = set.completion?.id else { return }
-        sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
+        guard let completion = set.completion else { return }
+        let id = completion.id
+        if completion.deduplication != nil {
+            keyedCount? += 1
+        } else {
+            sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
+        }
     }
 
     /// Lets a reply go.
-    func answer(_ call: InboundCall, _ outcome: CallOutcome) {
-        open[call.frame.id] = nil
-        call.answer(reply(to: call, outcome))
+    func answer(_ held: WorkerHost.HeldReply) {
+        open[held.call.frame.name] = nil
+        held.call.answer(reply(to: held.call, held.outcome, isRecorded: held.isRecorded))
     }
 }
 

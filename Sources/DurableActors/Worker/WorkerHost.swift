@@ -19,6 +19,10 @@ final class WorkerHost: @unchecked Sendable {
         let actor: ActorHost
         let call: InboundCall
         let outcome: CallOutcome
+        /// Whether the call's record is stored, or is with what is held.
+        var isRecorded = false
+        /// Records of other actors that are needed no more once this is stored.
+        var released: [ActorID: [CallKey]] = [:]
     }
 
     let assignment: Assignment
@@ -37,7 +41,7 @@ final class WorkerHost: @unchecked Sendable {
     var gate = OutputGate<HeldReply>()
     var actors: [ActorID: ActorHost] = [:]
     /// Calls to actors that the supervisor is being asked about.
-    var unknown: [ActorID: [(call: InboundCall, connection: Connection)]] = [:]
+    var unknown: [ActorID: [InboundCall]] = [:]
     var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
     var isSweeping = false
     var snapshots: SnapshotSchedule
@@ -46,6 +50,7 @@ final class WorkerHost: @unchecked Sendable {
     var deadLetters: [Suspect: StoredDeadLetter] = [:]
     /// Actors of the group that must not be started in this life, and what their callers get.
     var refusals: [ActorID: ActorError] = [:]
+    var expiry = ExpiryState()
 
     init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
         self.assignment = assignment
@@ -146,6 +151,7 @@ final class WorkerHost: @unchecked Sendable {
             durability: assignment.record.options.durability,
             beforeCommit: { faults.passes(.workerInsideCommit, incarnation: incarnation) }
         )
+        store.sessionLeaseMilliseconds = sessionLeaseMilliseconds
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         if let history = assignment.record.options.history { store.history[assignment.record.id] = history }
@@ -156,7 +162,11 @@ final class WorkerHost: @unchecked Sendable {
         }
         sweepSoon()
         resumeSnapshots()
+        startExpiry()
     }
+
+    /// How long the records of a session are kept after its last change.
+    var sessionLeaseMilliseconds: UInt64 { assignment.configuration.sessionLeaseMilliseconds }
 
     /// A fault point of this worker.
     func passes(_ point: FaultPoint) { faults.passes(point, incarnation: assignment.incarnation) }

@@ -46,18 +46,35 @@ package struct CallerChannel: Sendable {
         var sentTo: Epoch?
     }
 
+    /// What tells a call apart beyond its arguments.
+    package struct Identity: Sendable, Hashable {
+        /// The key that it is known by.
+        package var deduplication: Deduplication?
+        /// When the call that makes it was first sent, if that one may be running again; 0 otherwise.
+        package var firstSent: UInt64
+
+        package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
+            self.deduplication = deduplication
+            self.firstSent = firstSent
+        }
+    }
+
     /// The actor that is called.
     package let actor: ActorID
     /// Where the channel stands.
     package private(set) var state: State = .idle
     /// Whether the connection is that of a whole group. A channel without open calls does not ask why it ended.
     package var sharesConnection = false
+    /// The time since the machine's start in milliseconds, as the driver tells it before each event.
+    package var now: UInt64 = 0
     private let session: SessionID
     private var calls: [UInt64: Call] = [:]
     private var nextSequence: UInt64 = 1
     private var firstIncomplete: UInt64 = 1
     private var epoch: Epoch = 0
     private var hasConnection = false
+    /// Calls up to this one have been sent on the present connection.
+    private var sentThrough: UInt64 = 0
 
     package init(actor: ActorID, session: SessionID) {
         self.actor = actor
@@ -75,7 +92,8 @@ package struct CallerChannel: Sendable {
         method: String,
         genericSubstitutions: [String],
         arguments: [[UInt8]],
-        retries: RepeatLimit
+        retries: RepeatLimit,
+        identity: Identity = Identity()
     ) -> (sequence: UInt64, actions: [Action]) {
         let sequence = nextSequence
         // A call that fails at once uses up its number as well: the driver finds the caller by it.
@@ -88,7 +106,7 @@ package struct CallerChannel: Sendable {
             let message = "\(calls.count) calls to this actor are unanswered, the most that one process may have"
             return (sequence, [.fail(sequence, ActorError(.limitExceeded, message, actor: actor))])
         }
-        let frame = CallFrame(
+        var frame = CallFrame(
             actor: actor,
             id: CallID(session: session, sequence: sequence),
             firstIncomplete: 0,
@@ -96,6 +114,9 @@ package struct CallerChannel: Sendable {
             genericSubstitutions: genericSubstitutions,
             arguments: arguments
         )
+        frame.firstSent = identity.firstSent
+        frame.isRetriable = retries != 0
+        frame.deduplication = identity.deduplication
         calls[sequence] = Call(frame: frame, retries: retries)
         switch state {
         case .idle:
@@ -103,7 +124,7 @@ package struct CallerChannel: Sendable {
             hasConnection = true
             return (sequence, [.connect])
         case .connected:
-            return (sequence, [transmit(sequence)].compactMap(\.self))
+            return (sequence, transmitMore())
         case .connecting, .lost, .restarting, .dead:
             return (sequence, [])
         }
@@ -118,10 +139,8 @@ package struct CallerChannel: Sendable {
         }
         self.epoch = epoch
         state = .connected(incarnation)
-        return calls.keys.sorted().compactMap { sequence in
-            guard let earlier = calls[sequence]?.sentTo, earlier != epoch else { return transmit(sequence) }
-            return retry(sequence)
-        }
+        sentThrough = 0
+        return transmitMore()
     }
 
     /// The connection ended, or could not be made.
@@ -176,13 +195,15 @@ package struct CallerChannel: Sendable {
         guard reply.epoch >= epoch, calls.removeValue(forKey: reply.sequence) != nil else { return [] }
         epoch = reply.epoch
         advanceFrontier()
-        return [.resolve(reply.sequence, reply.outcome)]
+        return [.resolve(reply.sequence, reply.outcome)] + transmitMore()
     }
 
     /// The caller no longer wants the outcome. Whether the call runs is open.
-    package mutating func abandon(_ sequence: UInt64) {
-        guard calls.removeValue(forKey: sequence) != nil else { return }
+    @discardableResult
+    package mutating func abandon(_ sequence: UInt64) -> [Action] {
+        guard calls.removeValue(forKey: sequence) != nil else { return [] }
         advanceFrontier()
+        return transmitMore()
     }
 
     /// Fails everything: the runtime stops.
@@ -217,6 +238,20 @@ package struct CallerChannel: Sendable {
         return actions
     }
 
+    /// Sends what may be sent by now, in order. The worker keeps records down to the first call that is waited for, so
+    /// calls do not run too far ahead of it.
+    private mutating func transmitMore() -> [Action] {
+        guard case .connected = state else { return [] }
+        var actions: [Action] = []
+        sentThrough = max(sentThrough, firstIncomplete - 1)
+        while sentThrough + 1 < min(nextSequence, firstIncomplete + Limits.unacknowledgedCallsMax) {
+            sentThrough += 1
+            let isElsewhere = calls[sentThrough]?.sentTo.map { $0 != epoch } ?? false
+            if let action = isElsewhere ? retry(sentThrough) : transmit(sentThrough) { actions.append(action) }
+        }
+        return actions
+    }
+
     private mutating func retry(_ sequence: UInt64) -> Action? {
         guard let call = calls[sequence] else { return nil }
         guard call.retries.allows(after: call.used) else {
@@ -229,8 +264,10 @@ package struct CallerChannel: Sendable {
     }
 
     private mutating func transmit(_ sequence: UInt64) -> Action? {
-        calls[sequence]?.sentTo = epoch
         guard var frame = calls[sequence]?.frame else { return nil }
+        calls[sequence]?.sentTo = epoch
+        // Sent again, it says when this was.
+        if frame.firstSent == 0 { calls[sequence]?.frame.firstSent = now }
         frame.firstIncomplete = firstIncomplete
         return .send(frame)
     }

@@ -40,6 +40,8 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let serialization = Code("serialization")
         /// The call's id was answered before and its record is gone; it was not run again.
         public static let staleCall = Code("staleCall")
+        /// The call was first sent so long ago that its record may have expired; it was not run again.
+        public static let sessionExpired = Code("sessionExpired")
         /// The call's id was used before for another call; nothing was run.
         public static let callIdReused = Code("callIdReused")
         /// The data directory cannot be used; the message says why.

@@ -6,6 +6,13 @@ package struct CallFrame: Sendable, Hashable {
     package var id: CallID
     /// The caller has the outcomes of all calls below this number; their records may go.
     package var firstIncomplete: UInt64
+    /// When it was first sent, in milliseconds since the machine's start; 0 when this is the first time. A call that is
+    /// made by one that is run again counts as sent when that one was.
+    package var firstSent: UInt64 = 0
+    /// Whether its caller sends it again when the actor's process dies.
+    package var isRetriable = false
+    /// The key that it is known by instead of its id.
+    package var deduplication: Deduplication?
     /// The method, by the name that Swift gives to distributed methods.
     package var method: String
     /// Type names that a generic method needs, mangled.
@@ -36,6 +43,12 @@ package struct CallFrame: Sendable, Hashable {
         writer.write(id.session)
         writer.write(id.sequence)
         writer.write(firstIncomplete)
+        writer.write(firstSent)
+        writer.write(flags.rawValue)
+        if let deduplication {
+            writer.write(deduplication.key)
+            writer.write(deduplication.retentionMilliseconds)
+        }
         writer.write(counted: method)
         writer.write(UInt8(genericSubstitutions.count))
         for name in genericSubstitutions { writer.write(counted: name) }
@@ -50,6 +63,19 @@ package struct CallFrame: Sendable, Hashable {
         actor = try reader.readIdentifier()
         id = CallID(session: try reader.readIdentifier(), sequence: try reader.read())
         firstIncomplete = try reader.read()
+        firstSent = try reader.read()
+        let flags = Flags(rawValue: try reader.readByte())
+        guard flags.isSubset(of: .known), flags.contains(.key) || !flags.contains(.explicitKey) else {
+            throw MalformedBytes("the call's flags are \(flags.rawValue)")
+        }
+        isRetriable = flags.contains(.retriable)
+        if flags.contains(.key) {
+            deduplication = Deduplication(
+                try reader.readIdentifier(),
+                retentionMilliseconds: try reader.read(),
+                isExplicit: flags.contains(.explicitKey)
+            )
+        }
         method = try reader.readCountedText()
         genericSubstitutions = []
         for _ in 0..<(try reader.readByte()) { genericSubstitutions.append(try reader.readCountedText()) }
@@ -59,6 +85,25 @@ package struct CallFrame: Sendable, Hashable {
         for _ in 0..<count { arguments.append(Array(try reader.readCounted())) }
         try reader.finish()
         guard id.sequence > 0 else { throw MalformedBytes("sequence numbers start at 1") }
+    }
+
+    /// What it is known by when it comes again.
+    package var name: CallName { deduplication.map { .key($0.key) } ?? .id(id) }
+
+    private struct Flags: OptionSet {
+        let rawValue: UInt8
+        static let retriable = Flags(rawValue: 1)
+        static let key = Flags(rawValue: 2)
+        static let explicitKey = Flags(rawValue: 4)
+        static let known: Flags = [retriable, key, explicitKey]
+    }
+
+    private var flags: Flags {
+        var flags: Flags = isRetriable ? .retriable : []
+        guard let deduplication else { return flags }
+        flags.insert(.key)
+        if deduplication.isExplicit { flags.insert(.explicitKey) }
+        return flags
     }
 
     /// A checksum of what is called with what, to notice an id that is used for two different calls.

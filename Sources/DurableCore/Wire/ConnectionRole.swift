@@ -18,6 +18,8 @@ package enum FrameKind {
     package static let call: UInt8 = 0x10
     /// Worker to caller: the outcome of a call.
     package static let reply: UInt8 = 0x11
+    /// Caller to worker: records that are needed no more, not answered.
+    package static let release: UInt8 = 0x12
     /// To the supervisor: a request, answered by `response`.
     package static let request: UInt8 = 0x20
     /// From the supervisor: the answer to a request.

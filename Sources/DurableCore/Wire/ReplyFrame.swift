@@ -20,8 +20,18 @@ package struct ReplyFrame: Sendable, Hashable {
     package var version: UInt64
     /// How the call ended.
     package var outcome: CallOutcome
+    /// Whether the worker keeps a record of the call, by which it would answer if it came again.
+    package var isRecorded: Bool
 
-    package init(sequence: UInt64, actor: ActorID, epoch: Epoch, version: UInt64, outcome: CallOutcome) {
+    package init(
+        sequence: UInt64,
+        actor: ActorID,
+        epoch: Epoch,
+        version: UInt64,
+        outcome: CallOutcome,
+        isRecorded: Bool = false
+    ) {
+        self.isRecorded = isRecorded
         self.sequence = sequence
         self.actor = actor
         self.epoch = epoch
@@ -37,6 +47,7 @@ package struct ReplyFrame: Sendable, Hashable {
         writer.write(epoch)
         writer.write(version)
         outcome.write(to: &writer)
+        writer.write(UInt8(isRecorded ? 1 : 0))
         return writer.bytes
     }
 
@@ -48,6 +59,11 @@ package struct ReplyFrame: Sendable, Hashable {
         epoch = try reader.read()
         version = try reader.read()
         outcome = try CallOutcome(from: &reader)
+        switch try reader.readByte() {
+        case 0: isRecorded = false
+        case 1: isRecorded = true
+        case let other: throw MalformedBytes("a reply's last byte is \(other)")
+        }
         try reader.finish()
     }
 }

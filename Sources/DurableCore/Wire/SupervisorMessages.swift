@@ -238,14 +238,22 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
     package var gracePeriodSeconds: Double
     /// Seconds between two snapshots of a shard whose commits are not flushed.
     package var snapshotIntervalSeconds: Double
+    /// Milliseconds for which the records of a session are kept after its last change.
+    package var sessionLeaseMilliseconds: UInt64
+    /// The records of calls with a key that an actor keeps.
+    package var keyedRecordsMax: Int
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
 
     package init(
         gracePeriodSeconds: Double,
         snapshotIntervalSeconds: Double = Limits.snapshotInterval / .seconds(1),
+        sessionLeaseMilliseconds: UInt64 = Limits.sessionLease.wholeMilliseconds,
+        keyedRecordsMax: Int = Limits.keyedRecordsMax,
         faults: [FaultSpecification] = []
     ) {
+        self.sessionLeaseMilliseconds = sessionLeaseMilliseconds
+        self.keyedRecordsMax = keyedRecordsMax
         self.gracePeriodSeconds = gracePeriodSeconds
         self.snapshotIntervalSeconds = snapshotIntervalSeconds
         self.faults = faults

@@ -1,0 +1,95 @@
+internal import CBOR
+internal import DurableCore
+internal import Synchronization
+
+/// How one call is made, beyond what the actor's options say.
+///
+/// Given to ``DurableActor/with(_:_:)`` or ``DurableActor/submit(_:_:)``.
+public struct CallOptions: Sendable, Hashable {
+    /// Names the call over callers and their lives: whoever calls this actor under the same key with the same method
+    /// and arguments makes the same call, which runs once; the others get its outcome. 1 to 512 bytes.
+    public var idempotencyKey: String?
+
+    /// How long the outcome is kept under the key, after the call; up to 30 days. Later, the same key is a new call.
+    public var retention: Duration = .seconds(86_400)
+
+    /// A call without a key.
+    public init() {}
+
+    /// A call that runs once, whoever makes it how often.
+    /// - Parameters:
+    ///   - key: Names the call, among all calls to its actor.
+    ///   - retention: How long its outcome is kept.
+    public static func idempotencyKey(_ key: String, retention: Duration = .seconds(86_400)) -> CallOptions {
+        var options = CallOptions()
+        options.idempotencyKey = key
+        options.retention = retention
+        return options
+    }
+
+    /// What the call's frame carries of it.
+    /// - Throws: `invalidArgument`, naming the option and what it allows.
+    func deduplication(of actor: ActorID) throws(ActorError) -> Deduplication? {
+        guard let idempotencyKey else { return nil }
+        guard (1...Limits.idempotencyKeyBytesMax).contains(idempotencyKey.utf8.count) else {
+            let message = "idempotencyKey has \(idempotencyKey.utf8.count) bytes; allowed are 1 to 512"
+            throw ActorError(.invalidArgument, message, actor: actor)
+        }
+        guard retention > .zero, retention <= Limits.retentionMax else {
+            let message = "retention is \(retention); allowed is more than 0, up to 30 days"
+            throw ActorError(.invalidArgument, message, actor: actor)
+        }
+        return Deduplication(
+            CallKey(text: idempotencyKey, of: actor),
+            retentionMilliseconds: max(1, retention.wholeMilliseconds),
+            isExplicit: true
+        )
+    }
+}
+
+extension DurableActor {
+    /// Makes a call with options, as in
+    /// `try await account.with(.idempotencyKey("order-42")) { try await $0.deposit(5) }`.
+    ///
+    /// - Parameters:
+    ///   - options: How the call is made.
+    ///   - body: Makes the call. The options are those of its first call to this actor; further ones have none.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws; ``ActorError`` with `callIdReused` when the key was used for another method or
+    ///   other arguments, with `limitExceeded` when the actor keeps too many records, and with `sessionExpired` when
+    ///   this call was first sent so long ago that its record may be gone.
+    nonisolated public func with<Result: Sendable>(
+        _ options: CallOptions,
+        _ body: (Self) async throws -> Result
+    ) async throws -> Result {
+        try await PendingOptions.$current.withValue(PendingOptions(options, for: id)) { try await body(self) }
+    }
+
+    /// Submits a call with options and returns at once; see ``submit(_:)`` and ``with(_:_:)``.
+    nonisolated public func submit<Result: Sendable>(
+        _ options: CallOptions,
+        _ body: @escaping @Sendable (Self) async throws -> Result
+    ) -> ObjectRef<Result> {
+        submit { actor in try await actor.with(options, body) }
+    }
+}
+
+/// Options that wait for the call they are meant for, carried to it by its task.
+final class PendingOptions: Sendable {
+    @TaskLocal static var current: PendingOptions?
+
+    private let options: CallOptions
+    private let actor: ActorID
+    private let isTaken = Atomic(false)
+
+    init(_ options: CallOptions, for actor: ActorID) {
+        self.options = options
+        self.actor = actor
+    }
+
+    /// The options, for the first call to the actor; `nil` for any other.
+    func take(for actor: ActorID) -> CallOptions? {
+        guard actor == self.actor, !isTaken.exchange(true, ordering: .relaxed) else { return nil }
+        return options
+    }
+}
