@@ -9,6 +9,21 @@ internal import DurableActors
 /// of the same sizes. One caller changes one entry at a time. Each round measures every size once, raw LMDB and the
 /// actor next to each other and first by turns; ratios and differences are taken inside a round.
 struct StateBenchmark: AsyncParsableCommand {
+    /// Which durabilities are measured.
+    enum Levels: String, CaseIterable, ExpressibleByArgument {
+        case both
+        case process
+        case disk
+
+        fileprivate var durabilities: [Durability] {
+            switch self {
+            case .both: [.process, .disk]
+            case .process: [.process]
+            case .disk: [.disk]
+            }
+        }
+    }
+
     static let configuration = CommandConfiguration(
         commandName: "state",
         abstract: "Changes of one entry and recoveries with little and much state, beside raw LMDB."
@@ -16,6 +31,9 @@ struct StateBenchmark: AsyncParsableCommand {
 
     @Option(help: "How many entries there are, smallest first and separated by commas.")
     var sizes = "1,1000,100000,10000000"
+
+    @Option(help: "process, disk, or both.")
+    var durability = Levels.both
 
     @Option(help: "Rounds that are measured, after one that is not.")
     var rounds = 11
@@ -68,7 +86,8 @@ struct StateBenchmark: AsyncParsableCommand {
         let report = Report(
             benchmark: "state",
             parameters: [
-                ("sizes", self.sizes), ("rounds", "\(rounds)"), ("mutations", "\(mutations)"),
+                ("sizes", self.sizes), ("durability", durability.rawValue), ("rounds", "\(rounds)"),
+                ("mutations", "\(mutations)"),
                 ("recoveries", "\(recoveries)"), ("pause", "\(pause) ms"), ("seed", "\(seed)"),
             ],
             machine: machine,
@@ -87,7 +106,7 @@ struct StateBenchmark: AsyncParsableCommand {
     ]
 
     private func measure(_ sizes: [Int], _ runtime: ActorRuntime, directory: String) async throws -> StateTable {
-        let kinds = [Durability.process, .disk].flatMap { durability in
+        let kinds = durability.durabilities.flatMap { durability in
             sizes.map { StateSubject.Kind(durability: durability, size: $0) }
         }
         var subjects: [StateSubject] = []
