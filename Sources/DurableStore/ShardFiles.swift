@@ -122,7 +122,7 @@ enum ShardFiles {
 }
 
 /// A time of the wall clock for people.
-enum ShardClock {
+enum FileTime {
     /// The second in UTC.
     static func text(seconds: Int) -> String {
         var seconds = time_t(seconds)

@@ -4,7 +4,7 @@ internal import Glibc
 /// machine its file is checked, and a damaged one gives way to the newest sound snapshot.
 struct ShardRecovery {
     let directory: String
-    let boot: BootID
+    let boot: BootName
 
     private var data: String { "\(directory)/data.mdb" }
     private var snapshots: ShardSnapshots { ShardSnapshots(shard: directory) }
@@ -61,7 +61,7 @@ struct ShardRecovery {
     /// Each step leaves a state from which the whole recovery can run again.
     private func replace(by version: UInt64, holding found: UInt64, because damage: StoreError) throws(StoreError) {
         let snapshot = "\(snapshots.path(version))/data.mdb"
-        let time = ShardFiles.writeTime(of: snapshot).map { ShardClock.text(seconds: $0) } ?? "an unknown time"
+        let time = ShardFiles.writeTime(of: snapshot).map { FileTime.text(seconds: $0) } ?? "an unknown time"
         let restored = "\(directory)/data.mdb.creating"
         try ShardFiles.copy(snapshot, to: restored)
         let kept = try keepDamaged()

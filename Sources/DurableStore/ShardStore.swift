@@ -22,7 +22,7 @@ package final class ShardStore {
     /// The checksum over all rows, kept where commits are not flushed.
     var contents: ContentsSum?
     /// Present where commits are not flushed: the boot in which they are made.
-    let unflushedBoot: BootID?
+    let unflushedBoot: BootName?
     /// How long the records of a session are kept after its last change.
     package var sessionLeaseMilliseconds = Limits.sessionLease.wholeMilliseconds
     /// What tells the time.
@@ -35,7 +35,7 @@ package final class ShardStore {
     private init(
         environment: Environment,
         path: String,
-        unflushedBoot: BootID?,
+        unflushedBoot: BootName?,
         beforeCommit: @escaping () -> Void
     ) {
         self.environment = environment
@@ -57,7 +57,7 @@ package final class ShardStore {
     package static func open(
         directory: String,
         durability: Durability,
-        boot: @autoclosure () -> BootID = .current(),
+        boot: @autoclosure () -> BootName = .current(),
         beforeCommit: @escaping () -> Void = {}
     ) throws(StoreError) -> ShardStore {
         precondition(durability.isStored, "an actor of which nothing is stored has no shard")

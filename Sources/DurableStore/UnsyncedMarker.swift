@@ -8,12 +8,12 @@ struct UnsyncedMarker {
     private var path: String { "\(directory)/unsynced" }
 
     /// The boot that left unflushed commits; `nil` when everything is flushed.
-    func read() throws(StoreError) -> BootID? {
-        try ShardFiles.text(of: path).map { BootID(String($0.split(separator: "\n").first ?? "")) }
+    func read() throws(StoreError) -> BootName? {
+        try ShardFiles.text(of: path).map { BootName(String($0.split(separator: "\n").first ?? "")) }
     }
 
     /// From here on commits need not be flushed.
-    func set(_ boot: BootID) throws(StoreError) {
+    func set(_ boot: BootName) throws(StoreError) {
         guard try read() != boot else { return }
         try ShardFiles.write(boot.text + "\n", to: path, in: directory)
     }
@@ -26,18 +26,18 @@ struct UnsyncedMarker {
 }
 
 /// Names one run of the machine, from its start to its end or crash.
-package struct BootID: Sendable, Hashable, CustomStringConvertible {
+package struct BootName: Sendable, Hashable, CustomStringConvertible {
     let text: String
     package var description: String { text }
 
     package init(_ text: String) { self.text = text }
 
     /// The present one. Where the kernel does not tell, every start counts as a new one.
-    package static func current() -> BootID {
+    package static func current() -> BootName {
         let found = try? ShardFiles.text(of: "/proc/sys/kernel/random/boot_id")
         guard let line = found?.split(separator: "\n").first else {
-            return BootID("unknown \(UInt64.random(in: 0...UInt64.max))")
+            return BootName("unknown \(UInt64.random(in: 0...UInt64.max))")
         }
-        return BootID(String(line))
+        return BootName(String(line))
     }
 }

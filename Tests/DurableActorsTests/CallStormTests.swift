@@ -1,4 +1,5 @@
 import DurableActors
+import DurableChaos
 import DurableCore
 import DurableStore
 import DurableSupervisor
@@ -43,7 +44,7 @@ import Testing
     @Test func `calls of 8 processes over kills at every stage count exactly once each`() async throws {
         let calls = ProcessInfo.processInfo.environment["DURABLE_TEST_CALLS"].flatMap { Int($0) } ?? 5000
         let seed = UInt64.random(in: 1...1_000_000)
-        var generator = Seeded(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var configuration = RuntimeConfiguration()
         configuration.sessionLease = .seconds(15)
         // The first lives of each worker end at named points, one after the other, and all by random kills as well.

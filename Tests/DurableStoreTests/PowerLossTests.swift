@@ -10,14 +10,14 @@ import Testing
 @Suite(.timeLimit(.minutes(3)))
 struct PowerLossTests {
     private let folder: Folder
-    private let first = BootID("first")
-    private let second = BootID("second")
+    private let first = BootName("first")
+    private let second = BootName("second")
 
     init() throws { folder = try Folder() }
 
     private var data: URL { URL(fileURLWithPath: "\(folder.shard)/data.mdb") }
 
-    private func withShard<Result>(_ boot: BootID, _ body: (ShardStore) throws -> Result) throws -> Result {
+    private func withShard<Result>(_ boot: BootName, _ body: (ShardStore) throws -> Result) throws -> Result {
         let store = try ShardStore.open(directory: folder.shard, durability: .process, boot: boot)
         defer { store.close() }
         _ = try store.claim(pid: 1, incarnation: 1)
@@ -247,7 +247,7 @@ struct PowerLossTests {
         try plantBadRow()
         #expect(storeError { _ = try ShardReader.read(folder.shard) }?.code == .unreadable)
         #expect(ShardNotice(directory: folder.shard).text == nil, "looking changes nothing")
-        try Data((BootID.current().description + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder.shard)/unsynced"))
+        try Data((BootName.current().description + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder.shard)/unsynced"))
         #expect(try ShardReader.read(folder.shard).fence?.version == 4)
     }
 
@@ -262,7 +262,7 @@ struct PowerLossTests {
 
     @Test func `an owner that lost its shard cannot end it cleanly`() throws {
         try makeShard()
-        try withShard(BootID.current()) { store throws in
+        try withShard(BootName.current()) { store throws in
             #expect(try Child.run("claim", folder.shard).lines.last == "done")
             #expect(storeError { try store.endCleanly() }?.code == .fenced)
         }
@@ -297,7 +297,7 @@ struct PowerLossTests {
         func delay() -> UInt32 { .random(in: 0...UInt32(5_000 + 2_000 * kills), using: &generator) }
         while try Child.isKilled("claim", folder.shard, afterMicroseconds: delay()) { kills += 1 }
         print("\(kills) kills")
-        try withShard(BootID.current()) { store throws in #expect(try fields(store) == ["a": large]) }
+        try withShard(BootName.current()) { store throws in #expect(try fields(store) == ["a": large]) }
         #expect(try Data(contentsOf: URL(fileURLWithPath: kept(1))) == damaged)
         #expect(ShardNotice(directory: folder.shard).text?.contains("version 1;") == true)
         let names = Set(try FileManager.default.contentsOfDirectory(atPath: folder.shard))

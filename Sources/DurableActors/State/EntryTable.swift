@@ -216,7 +216,8 @@ extension EntryTable {
         self.name = name
         let place = rows ?? access.store.makeRows()
         for rows in replaced { changes.append(.discard(rows)) }
-        for (key, item) in pending {
+        // In the order of their keys, so that new rows fill pages one after the other.
+        for (key, item) in pending.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             guard let item else {
                 changes.append(.removeEntry(place, key: key))
                 continue
