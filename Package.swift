@@ -110,7 +110,8 @@ let package = Package(
         .testTarget(
             name: "DurableCLITests",
             dependencies: [
-                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore", "DurableSupervisor",
+                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore",
+                "DurableSupervisor",
                 "CBOR",
             ],
             swiftSettings: settings

@@ -88,6 +88,7 @@ package final class ShardVerifier {
         lookAtHistory(&check)
         lookAtEntries(&check)
         lookAtCompletions(&check)
+        lookAtKeyedCalls(&check)
         check.finish()
         settle()
         report.findings = check.faults + report.findings
@@ -97,10 +98,11 @@ package final class ShardVerifier {
     private func lookAtOwners(_ check: inout FileCheck) {
         check.rows(of: ShardLayout.meta) { key, value in
             read("\(String(decoding: key, as: UTF8.self)) of the shard") {
-                if Array(key) == ShardLayout.fenceKey {
-                    report.fence = try Fence(decoding: Array(value))
-                } else {
-                    _ = try StoredValue.openAny(Array(value))
+                switch Array(key) {
+                case ShardLayout.fenceKey: report.fence = try Fence(decoding: Array(value))
+                case ShardLayout.clockKey: _ = try ShardClock(decoding: Array(value))
+                case ShardLayout.contentsKey: _ = try ContentsSum(decoding: Array(value))
+                default: _ = try StoredValue.openAny(Array(value))
                 }
             }
         }
@@ -199,12 +201,32 @@ package final class ShardVerifier {
                     throw MalformedBytes("call \(sequence) of session \(session) was for \(actor), which is not there")
                 }
                 if sequence == 0 {
-                    var reader = ByteReader(try StoredValue.open(Array(value)).payload)
-                    _ = try reader.read(UInt64.self)
-                    try reader.finish()
+                    _ = try SessionRow(decoding: Array(value))
                 } else {
                     _ = try Completion(decoding: Array(value), id: CallID(session: session, sequence: sequence))
                 }
+            }
+        }
+    }
+
+    /// Records of calls with a key, and of calls that must not be run.
+    private func lookAtKeyedCalls(_ check: inout FileCheck) {
+        check.rows(of: ShardLayout.keyed) { key, value in
+            read("a record of a call with a key") {
+                guard key.count == 32, let actor = ActorID(bytes: key.prefix(16)) else {
+                    throw MalformedBytes("a key has \(key.count) bytes")
+                }
+                guard actors.contains(actor) else { throw MalformedBytes("there is no actor \(actor)") }
+                _ = try KeyedRow(decoding: Array(value))
+            }
+        }
+        check.rows(of: ShardLayout.dead) { key, value in
+            read("a dead letter") {
+                guard key.count == 40 else { throw MalformedBytes("a key has \(key.count) bytes") }
+                _ = try CBORDecoder().decode(
+                    StoredDeadLetter.self,
+                    from: StoredValue.open(Array(value)).payload
+                )
             }
         }
     }

@@ -154,11 +154,12 @@ extension Supervisor {
         let orphans = registry.records.values.filter { record in
             guard record.ended == nil else { return false }
             return
-                switch record.owner {
-                case .detached: false
-                case .driver(let id): drivers[id] == nil
-                case .actor(let id): registry.records[id].map { $0.ended != nil } ?? true
-                }
+                switch record.owner
+            {
+            case .detached: false
+            case .driver(let id): drivers[id] == nil
+            case .actor(let id): registry.records[id].map { $0.ended != nil } ?? true
+            }
         }
         endActors(orphans.map(\.id), because: .ownerDied)
     }

@@ -69,7 +69,8 @@ struct GoldenFile: Equatable {
                 }
             }
         }
-        rows = try rows.map { try Self.settled($0, actor) }.sorted()
+        // The checksum over all rows depends on times and ids, which differ from run to run.
+        rows = try rows.filter { $0.key != ShardLayout.contentsKey }.map { try Self.settled($0, actor) }.sorted()
     }
 
     /// Puts the rows in place of those of a shard that nobody has open.
@@ -94,7 +95,17 @@ struct GoldenFile: Equatable {
         var row = row
         row.key = replacing(actor.bytes, with: Self.actor.bytes, in: row.key)
         if row.database == ShardLayout.done { row.key.replaceSubrange(16..<32, with: session.bytes) }
+        if row.database == ShardLayout.done, row.key.suffix(8).allSatisfy({ $0 == 0 }) {
+            var session = try SessionRow(decoding: row.value)
+            session.lastSeen = 1
+            row.value = session.encoded()
+        }
         guard row.database == ShardLayout.meta else { return row }
+        if row.key == ShardLayout.clockKey {
+            let boot = BootID(high: 0xcccc_cccc_cccc_cccc, low: 0xcccc_cccc_cccc_cccc)
+            let reading = ClockReading(boot: boot, bootMilliseconds: 1, wallMilliseconds: 1)
+            row.value = ShardClock(milliseconds: 1, at: reading).encoded()
+        }
         if row.key == ShardLayout.fenceKey {
             var fence = try Fence(decoding: row.value)
             fence.pid = 1

@@ -114,7 +114,7 @@ struct InspectTests {
         #expect(lines.first?.hasPrefix("ACTOR  TYPE      STATUS       PID  LIFE  RESTARTS") == true)
         #expect(lines.dropFirst().first?.hasPrefix("notes  Notebook  not running  -    3     2 ") == true)
         #expect(table.output.contains("\"lines\":[\"first\",\"second \\\"line\\\"\\u0001\\n\"]"))
-        #expect(table.output.contains("newest deaths\nWHEN (UTC)"))
+        #expect(table.output.contains("newest deaths and notices\nWHEN (UTC)"))
         #expect(table.output.contains("it was killed by a call to kill"))
         #expect(table.output.contains("restarted  its process was ended by signal 9 (SIGKILL)"))
 

@@ -333,7 +333,14 @@ struct KeepingTests {
         #expect(diff.output.contains(#"{"key":"0","after":20,"before":10,"property":"entries"}"#), "\(diff.output)")
         let unasked = try await KeepingTool.run("history", folder.file("data"), "one", "--back-to", "\(version - 5)")
         #expect(unasked.code == 1, "nobody said yes")
-        let back = try await KeepingTool.run("history", folder.file("data"), "one", "--back-to", "\(version - 5)", "--yes")
+        let back = try await KeepingTool.run(
+            "history",
+            folder.file("data"),
+            "one",
+            "--back-to",
+            "\(version - 5)",
+            "--yes"
+        )
         #expect(back.code == 0, "\(back.errors)")
         #expect(try await account.read() == [15, 10, 0])
         #expect(try await account.add(1) == 16)

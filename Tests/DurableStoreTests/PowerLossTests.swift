@@ -247,7 +247,9 @@ struct PowerLossTests {
         try plantBadRow()
         #expect(storeError { _ = try ShardReader.read(folder.shard) }?.code == .unreadable)
         #expect(ShardNotice(directory: folder.shard).text == nil, "looking changes nothing")
-        try Data((BootName.current().description + "\n").utf8).write(to: URL(fileURLWithPath: "\(folder.shard)/unsynced"))
+        try Data((BootName.current().description + "\n").utf8).write(
+            to: URL(fileURLWithPath: "\(folder.shard)/unsynced")
+        )
         #expect(try ShardReader.read(folder.shard).fence?.version == 4)
     }
 
