@@ -77,6 +77,10 @@ extension Supervisor {
         let driver = Driver(id: known.id, handle: handle, executable: "")
         drivers[known.id] = driver
         watch(driver)
+        // It may have left just before the former supervisor died, and live on without this runtime.
+        loop.schedule(after: Limits.driverReturnTimeout) { [self] in
+            if drivers[known.id]?.connection == nil { driverLeft(known.id) }
+        }
     }
 
     private func expect(_ record: ActorRecord, _ identity: WorkerIdentity, _ handle: ProcessHandle) {
