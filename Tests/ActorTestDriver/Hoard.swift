@@ -12,6 +12,11 @@ distributed actor Glutton: DurableActor {
     distributed func processID() -> Int32 { getpid() }
 
     distributed func devour() {
+        // While its memory is being freed, the kernel may look for somebody else to kill: nobody else is to be found.
+        if let file = fopen("/proc/self/oom_score_adj", "w") {
+            fputs("1000", file)
+            fclose(file)
+        }
         while let piece = malloc(1 << 20) { memset(piece, 1, 1 << 20) }
     }
 }

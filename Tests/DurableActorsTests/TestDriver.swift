@@ -19,7 +19,9 @@ final class TestProcess {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let group {
             process.executableURL = URL(fileURLWithPath: "/bin/sh")
-            process.arguments = ["-c", "echo $$ > \"$0\" && exec \"$@\"", group, program.path] + arguments
+            process.arguments =
+                ["-c", "echo -1000 > /proc/$$/oom_score_adj; echo $$ > \"$0\" && exec \"$@\"", group, program.path]
+                + arguments
         } else {
             process.executableURL = program
             process.arguments = arguments
