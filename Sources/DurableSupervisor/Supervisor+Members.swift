@@ -73,7 +73,7 @@ extension Supervisor {
 
     /// An actor of a group is dead, the others go on. The state of a detached one is kept.
     func giveUp(_ record: ActorRecord, because cause: DeathCause) {
-        if record.owner == .detached {
+        if record.owner == .detached || cause.isQuarantine {
             refusedMembers[record.id] = cause
         } else {
             endMembers([record], because: cause)

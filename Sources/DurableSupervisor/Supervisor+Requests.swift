@@ -202,7 +202,7 @@ extension Supervisor {
         }
         if case .ended = hosted.slot.state {
             // A detached actor out of restarts: its state was kept until now.
-            forget(record)
+            forget(record, because: .killed)
             answer(.done)
             return
         }
@@ -216,8 +216,9 @@ extension Supervisor {
         }
     }
 
-    private func forget(_ record: ActorRecord) {
-        changes.removed += registry.end(record.id, cause: .killed)
+    /// Forgets an actor that had ended and whose state was kept.
+    func forget(_ record: ActorRecord, because cause: DeathCause) {
+        changes.removed += registry.end(record.id, cause: cause)
         changes.removed.append(record.id)
         RuntimeDirectory.remove(layout.shard(record.shard))
         persistSoon()

@@ -193,7 +193,9 @@ extension Supervisor {
         if cause == .killed {
             endMembers(registry.members(of: hosted.actor).compactMap { registry.records[$0] }, because: cause)
         }
-        let keepsState = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
+        // What cannot be read is kept as it is, whoever owned it, until the owner ends or somebody kills it.
+        let isKept = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
+        let keepsState = isKept || cause.isQuarantine
         if !keepsState {
             changes.removed += registry.end(hosted.actor, cause: cause)
             changes.removed.append(hosted.actor)
@@ -207,7 +209,13 @@ extension Supervisor {
     func endActors(_ ids: [ActorID], because cause: DeathCause) {
         let records = ids.compactMap { registry.records[$0] }.filter { $0.ended == nil }
         for record in records where record.group == nil {
-            perform(hosting(record).slot.end(because: cause), on: record.shard)
+            let hosted = hosting(record)
+            if case .ended = hosted.slot.state {
+                // Quarantined: its bytes were kept until now.
+                forget(record, because: cause)
+            } else {
+                perform(hosted.slot.end(because: cause), on: record.shard)
+            }
         }
         let members = records.filter { $0.group != nil }
         if !members.isEmpty { endMembers(members, because: cause) }

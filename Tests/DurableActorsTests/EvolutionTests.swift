@@ -67,6 +67,25 @@ import Testing
         }
     }
 
+    @Test func `an owned actor whose state cannot be read keeps its bytes until it is killed`() async throws {
+        let scratch = ScratchDirectory()
+        let directory = scratch.file("data")
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            let actor = try await runtime.spawn(Evolving.self, 1, options: .resilient)
+            #expect(try await actor.add(5) == 5)
+            let shard = ShardLayout.directory(of: 1, in: directory)
+            let text = StoredValue.seal(try CBOREncoder().encode("five"))
+            try rewrite(shard, of: actor.id) { environment, transaction throws in
+                try transaction.put(actor.id.bytes + Array("known".utf8), text, in: environment.database("state"))
+            }
+            kill(try await runtime.process(of: actor), SIGKILL)
+            #expect(await failure { _ = try await actor.add(1) }?.code == .quarantined)
+            #expect(try ShardReader.read(shard).actors.first?.id == actor.id)
+            try await runtime.kill(actor)
+            #expect(RuntimeDirectory.entries(of: "\(directory)/shards") == [])
+        }
+    }
+
     /// Leaves the runtime and ends what goes on without a driver.
     private func end(_ runtime: ActorRuntime) async throws {
         let supervisor = try #require(runtime.supervisorProcessID)

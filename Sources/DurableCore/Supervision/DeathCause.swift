@@ -45,6 +45,9 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     }
 
     /// Whether a restart may follow at all, whatever the budget.
+    /// Whether the stored state could not be read.
+    package var isQuarantine: Bool { if case .quarantined = self { true } else { false } }
+
     package var permitsRestart: Bool {
         switch self {
         case .ownerDied, .constructorThrew, .quarantined, .runtimeEnded: false
