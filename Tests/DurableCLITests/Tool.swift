@@ -224,6 +224,12 @@ final class Tool {
         )
     }
 
+    /// The letter that the kernel gives for what a process does: `T` when it was stopped.
+    func state(of process: Int32) -> Character? {
+        let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        return status?.split(separator: ")").last?.first { $0 != " " }
+    }
+
     private static func described(_ process: Int32) -> String {
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/2")
         return "\(process) writing to \(target ?? "nothing")"
