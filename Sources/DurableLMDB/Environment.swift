@@ -105,13 +105,15 @@ package final class Environment: Sendable {
 
     /// What must come before anything else: make the last commit of a dead process durable and free its reader slots.
     ///
-    /// Its last commit may be in the page cache only. Building on it without this sync can destroy the file.
+    /// Its last commit may be in the page cache only. Building on it without this sync can destroy the file when the
+    /// machine crashes, which a file that is not flushed anyway has to survive by other means.
     private static func settle(
         _ handle: EnvironmentHandle,
         _ place: Place,
         _ options: EnvironmentOptions
     ) throws(LMDBError) {
-        var status: Int32 = options.readOnly ? 0 : mdb_env_sync(handle.pointer, 1)
+        let syncs = !options.readOnly && options.syncsWhenOpened
+        var status: Int32 = syncs ? mdb_env_sync(handle.pointer, 1) : 0
         guard status == 0 else { throw LMDBError(status: status, while: "syncing after open", at: place.directory) }
         status = mdb_reader_check(handle.pointer, nil)
         guard status == 0 else {

@@ -34,6 +34,10 @@ package struct EnvironmentOptions: Sendable {
     /// What a returned commit is worth; `full` unless said otherwise.
     package var durability = Durability.full
 
+    /// Whether opening makes durable what a dead process has committed. Only `noSync` may leave that out, and only where
+    /// the file counts as unflushed already: from there on nothing but a check can tell whether a power loss damaged it.
+    package var syncsWhenOpened = true
+
     /// Address space reserved at first; it costs no memory.
     package var mapBytesInitial = 1 << 30
 
@@ -71,6 +75,8 @@ package struct EnvironmentOptions: Sendable {
                 "database names must be unique, not empty and at most 511 bytes"
             } else if databases.count > databasesMax {
                 "\(databases.count) databases do not fit into databasesMax \(databasesMax)"
+            } else if durability == .full && !syncsWhenOpened {
+                "only durability noSync can leave out the sync when the environment is opened"
             } else if mapBytesInitial < 65536 || mapBytesMax < mapBytesInitial {
                 "mapBytesInitial must be at least 64 KiB and at most mapBytesMax"
             } else if readersMax < 1 || databasesMax > 1024 {

@@ -46,7 +46,7 @@ package final class ShardStore {
         fence = Fence(epoch: 0, version: 0, pid: 0, incarnation: 0)
     }
 
-    /// Opens a shard, or creates it, and makes everything in it durable before anything is served from it.
+    /// Opens a shard, or creates it. With `.disk`, everything in it is made durable before anything is served from it.
     /// - Parameters:
     ///   - directory: The shard's directory; created when missing.
     ///   - durability: What a commit survives.
@@ -62,10 +62,17 @@ package final class ShardStore {
     ) throws(StoreError) -> ShardStore {
         precondition(durability.isStored, "an actor of which nothing is stored has no shard")
         let unflushedBoot = durability == .process ? boot() : nil
-        if let unflushedBoot { try ShardRecovery(directory: directory, boot: unflushedBoot).run() }
+        var isUnflushed = false
+        if let unflushedBoot {
+            try ShardRecovery(directory: directory, boot: unflushedBoot).run()
+            isUnflushed = try UnsyncedMarker(directory: directory).read() == unflushedBoot
+        }
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)
             options.durability = unflushedBoot == nil ? .full : .noSync
+            // After a crash of a process alone its commits are in the page cache, and a flush would take as long as
+            // there is much to flush; after a crash of the machine the file is checked, flushed here or not.
+            options.syncsWhenOpened = !isUnflushed
             return ShardStore(
                 environment: try Environment.open(directory: directory, options: options),
                 path: directory,
