@@ -69,6 +69,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "Examples", dependencies: ["DurableActors"], swiftSettings: settings),
+        .executableTarget(name: "RayNotebook", dependencies: ["DurableActors"], swiftSettings: settings),
 
         // L5: for users' tests, and in no program: the only one that imports Testing.
         .target(

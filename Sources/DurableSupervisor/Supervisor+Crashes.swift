@@ -17,7 +17,10 @@ extension Supervisor {
         let blamed = scene.blamed
         var verdict = cause
         if cause.isCrash {
-            for conviction in hosted.suspects.crashed(blamed, incarnation: incarnation, lifetime: lifetime) {
+            let convictions = hosted.suspects.crashed(blamed, incarnation: incarnation, lifetime: lifetime) { actor in
+                registry.records[actor]?.options.maxCallCrashes ?? RepeatLimit(Limits.crashesMax)
+            }
+            for conviction in convictions {
                 if let quarantine = carryOut(conviction, worker, hosted, cause) { verdict = quarantine }
             }
         }

@@ -63,6 +63,23 @@ import Testing
         }
     }
 
+    @Test(arguments: [(.unlimited, 7), (1, 1)] as [(RepeatLimit, Int)])
+    func `RST-06: an actor's options say how many crashes make a call poison`(
+        limit: RepeatLimit,
+        runs: Int
+    ) async throws {
+        let scratch = ScratchDirectory()
+        let log = scratch.file("log")
+        try await ActorRuntime.withRuntime { runtime in
+            var options = ActorOptions.resilient
+            options.maxCallCrashes = limit
+            let fragile = try await runtime.spawn(Fragile.self, Fragile.Setup(), options: options)
+            let error = await failure { _ = try await fragile.crash(.trap, times: 6, log: log) }
+            #expect(error?.code == (limit.isUnlimited ? nil : .poisonCall))
+            #expect(Attempts.count(in: log) == runs)
+        }
+    }
+
     @Test func `poison calls that wait in line are each found`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in

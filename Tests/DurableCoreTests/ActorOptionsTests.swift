@@ -27,6 +27,18 @@ struct ActorOptionsTests {
         #expect(message(ActorOptions(maxTaskRetries: -7)) == "maxTaskRetries is -7; \(allowed)")
     }
 
+    @Test func `a number of crashes for poison calls is positive or without limit`() {
+        var options = ActorOptions()
+        #expect(options.maxCallCrashes == 3)
+        options.maxCallCrashes = 0
+        let allowed = "allowed are a positive number, or .unlimited (-1)"
+        #expect(message(options) == "maxCallCrashes is 0; \(allowed)")
+        options.maxCallCrashes = .unlimited
+        #expect(message(options) == nil)
+        options.maxCallCrashes = 3
+        #expect(options == ActorOptions())
+    }
+
     @Test(arguments: ["", ".hidden", "a b", "a/b", "ä", "a\0", "..", String(repeating: "x", count: 129)])
     func aNameThatIsNotAllowedIsNamedWithTheRule(name: String) {
         let allowed = "allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"

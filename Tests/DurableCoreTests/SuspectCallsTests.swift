@@ -16,6 +16,18 @@ struct SuspectCallsTests {
         #expect(suspects.count == 0, "what was convicted is not under suspicion any more")
     }
 
+    @Test func `the actor's options say how many crashes convict a call, and never its start`() {
+        var suspects = SuspectCalls()
+        for incarnation: Incarnation in 1...100 {
+            let convictions = suspects.crashed([call], incarnation: incarnation, lifetime: .zero) { _ in .unlimited }
+            #expect(convictions == [])
+        }
+        let first = suspects.crashed([other, start], incarnation: 101, lifetime: .zero) { _ in 1 }
+        #expect(first.map(\.suspect) == [other])
+        #expect(suspects.crashed([start], incarnation: 102, lifetime: .zero) { _ in .unlimited } == [])
+        #expect(suspects.crashed([start], incarnation: 103, lifetime: .zero) { _ in .unlimited }.count == 1)
+    }
+
     @Test func `two calls that crash in turns are both convicted by their own third crash`() {
         var suspects = SuspectCalls()
         for incarnation: Incarnation in 1...4 {

@@ -11,6 +11,17 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// (``Durability/none``).
     public var maxTaskRetries: RepeatLimit = 0
 
+    /// How many crashes one call may cause before it is taken for their reason and given up, with
+    /// ``DurableCore/ActorError/Code/poisonCall``: a positive number, 3 unless given, or without limit. The call's record
+    /// is kept as a dead letter, and the actor goes on with its other calls.
+    public var maxCallCrashes: RepeatLimit {
+        get { callCrashes ?? RepeatLimit(Limits.crashesMax) }
+        set { callCrashes = newValue == RepeatLimit(Limits.crashesMax) ? nil : newValue }
+    }
+
+    /// The number, if it is not the usual one. Options that were stored before it could be chosen have none.
+    private var callCrashes: RepeatLimit?
+
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
@@ -85,6 +96,12 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             throw ActorError(
                 .invalidArgument,
                 "\(option) is \(limit.rawValue); allowed are 0, a positive number, or .unlimited (-1)"
+            )
+        }
+        guard maxCallCrashes.isValid, maxCallCrashes != 0 else {
+            throw ActorError(
+                .invalidArgument,
+                "maxCallCrashes is \(maxCallCrashes.rawValue); allowed are a positive number, or .unlimited (-1)"
             )
         }
         guard durability.isKnown else {

@@ -75,10 +75,12 @@ package struct SuspectCalls: Sendable, Hashable {
     ///   - blamed: What is to blame for it.
     ///   - incarnation: Which life it was.
     ///   - lifetime: How long it had lasted.
+    ///   - limit: How many crashes a call to the actor may cause.
     package mutating func crashed(
         _ blamed: [Suspect],
         incarnation: Incarnation,
-        lifetime: Duration
+        lifetime: Duration,
+        limit: (ActorID) -> RepeatLimit = { _ in RepeatLimit(Limits.crashesMax) }
     ) -> [Conviction] {
         if lifetime >= Limits.healthyLifetime {
             entries.removeAll { entry in
@@ -90,7 +92,9 @@ package struct SuspectCalls: Sendable, Hashable {
             var entry = Entry(suspect: suspect, incarnations: [])
             if let index = entries.firstIndex(where: { $0.suspect == suspect }) { entry = entries.remove(at: index) }
             if entry.incarnations.last != incarnation { entry.incarnations.append(incarnation) }
-            if entry.incarnations.count >= Limits.crashesMax {
+            let most = if case .call(let actor, _) = suspect { limit(actor) } else { RepeatLimit(Limits.crashesMax) }
+            guard !most.isUnlimited else { continue }
+            if !most.allows(after: entry.incarnations.count) {
                 convictions.append(Conviction(suspect: suspect, incarnations: entry.incarnations))
             } else {
                 entries.append(entry)
