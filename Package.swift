@@ -150,6 +150,7 @@ let package = Package(
                 "DurableActors", "ActorTestDriver", "DurableCore", "DurableStore", "DurableSupervisor",
                 "DurableTransport", "DurableProcess", "DurableLMDB", "CBOR", "DurableChaos",
             ],
+            exclude: ["Conformance/cases.txt"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -5,7 +5,7 @@ import Testing
 
 /// Workers die at every stage of a call. Checked each time: nothing acknowledged is lost, nothing is applied twice.
 @Suite(.serialized) struct CrashTests {
-    @Test func `state survives the kill of an idle worker`() async throws {
+    @Test func `STA-03: state survives the kill of an idle worker`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
             #expect(try await counter.add(5) == 5)
@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    @Test func `a call that dies in its middle is applied once by its retry`() async throws {
+    @Test func `RST-06, STA-04: a call that dies in its middle is applied once by its retry`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func `many calls in flight are each applied once, in order, over kills`() async throws {
+    @Test func `ORD-09: many calls in flight are each applied once, in order, over kills`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
             _ = try await counter.read()

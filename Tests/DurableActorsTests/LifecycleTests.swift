@@ -4,7 +4,7 @@ import Testing
 
 /// Restart budgets, errors, names, kill.
 @Suite(.serialized) struct LifecycleTests {
-    @Test func `without restarts an actor that died stays dead, and every call says so`() async throws {
+    @Test func `RST-03: without restarts an actor that died stays dead, and every call says so`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)
             #expect(try await counter.add(1) == 1)
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 3]) func `n restarts give n + 1 lives`(restarts: Int) async throws {
+    @Test(arguments: [1, 3]) func `RST-02: n restarts give n + 1 lives`(restarts: Int) async throws {
         try await ActorRuntime.withRuntime { runtime in
             let options = ActorOptions(maxRestarts: RepeatLimit(restarts), maxTaskRetries: .unlimited)
             let counter = try await runtime.spawn(Counter.self, options: options)
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `retries are bounded by their number`() async throws {
+    @Test func `RST-08: retries are bounded by their number`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
             let options = ActorOptions(maxRestarts: .unlimited, maxTaskRetries: 2)
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func `a call that throws keeps its actor alive and what it changed before`() async throws {
+    @Test func `CRE-10: a call that throws keeps its actor alive and what it changed before`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)
             let pid = try await counter.processID()
@@ -88,7 +88,8 @@ import Testing
         }
     }
 
-    @Test func `a constructor that crashes twice comes up the third time, and the waiting call succeeds`() async throws
+    @Test func `RST-15: a constructor that crashes twice comes up the third time, and the waiting call succeeds`()
+        async throws
     {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
@@ -100,7 +101,9 @@ import Testing
         }
     }
 
-    @Test func `kill ends an actor for good, frees its name, and is no error the second time`() async throws {
+    @Test func `KIL-01, KIL-02, KIL-09: kill ends an actor for good, frees its name, and is no error the second time`()
+        async throws
+    {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.getOrCreate(Counter.self, name: "one")
             #expect(try await counter.add(4) == 4)
@@ -117,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func `kill with restart continues from the last commit`() async throws {
+    @Test func `STA-14, KIL-04: kill with restart continues from the last commit`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
             #expect(try await counter.add(4) == 4)
@@ -144,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func `bad options and names are refused where they are given`() async throws {
+    @Test func `NAM-11: bad options and names are refused where they are given`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             for options in [ActorOptions(maxRestarts: -2), ActorOptions(maxTaskRetries: -7)] {
                 let error = await failure { _ = try await runtime.spawn(Counter.self, options: options) }

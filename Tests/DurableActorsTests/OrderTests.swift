@@ -4,7 +4,7 @@ import Testing
 
 /// The order of one submitter's calls.
 @Suite(.serialized) struct OrderTests {
-    @Test func `calls run in the order of submission, from inside and outside of tasks`() async throws {
+    @Test func `ORD-01: calls run in the order of submission, from inside and outside of tasks`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)
             let refs = (0..<2000).map { number in counter.submit { try await $0.append(number) } }

@@ -6,7 +6,7 @@ import Testing
 
 /// Many kills in a row. Checked: no change lost or doubled, no zombie, no orphan, no leaked descriptor.
 @Suite(.serialized) struct StormTests {
-    @Test func `500 kills leave no zombie, no orphan and no leaked descriptor`() async throws {
+    @Test func `RST-04: 500 kills leave no zombie, no orphan and no leaked descriptor`() async throws {
         let driver = try TestProcess(["storm", "500"])
         let figures = Dictionary(
             uniqueKeysWithValues: driver.line.split(separator: " ").map { word in
