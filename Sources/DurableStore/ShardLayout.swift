@@ -158,6 +158,9 @@ package struct StoredActor: Sendable, Hashable, Codable {
     package var name: String?
     /// The constructor's arguments, CBOR; only of an actor that shares the shard with others, which is built from here.
     package var arguments: [UInt8]?
+    /// How it lives, and the life of the group's worker in which it was made; where `arguments` are.
+    package var options: ActorOptions?
+    package var createdIn: Incarnation?
     /// The highest schema version of any code that has served it; 0 when none was recorded.
     package var schemaVersion: UInt32
     /// The lowest schema version of code that may serve it; absent when any may.

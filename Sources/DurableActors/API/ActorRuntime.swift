@@ -96,17 +96,17 @@ extension ActorRuntime {
     /// - Parameters:
     ///   - type: The actor's type.
     ///   - name: Its name; 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
-    ///   - namespace: The name's scope.
+    ///   - namespace: The name's scope; without one, that of the actor whose code asks, or `default` in a driver.
     ///   - arguments: What its constructor gets, at the start of each life.
     ///   - options: How it lives; name and lifetime are set here: the actor is detached.
     public func getOrCreate<Act: DurableActor>(
         _ type: Act.Type,
         name: String,
-        namespace: String = "default",
+        namespace: String? = nil,
         _ arguments: Act.Arguments,
         options: ActorOptions = .resilient
     ) async throws -> Act {
-        let detached = options.detached(name: name, namespace: namespace)
+        let detached = options.detached(name: name, namespace: scope(namespace))
         return try await create(type, arguments, detached, getsExisting: true)
     }
 
@@ -114,7 +114,7 @@ extension ActorRuntime {
     public func getOrCreate<Act: DurableActor>(
         _ type: Act.Type,
         name: String,
-        namespace: String = "default",
+        namespace: String? = nil,
         options: ActorOptions = .resilient
     ) async throws -> Act where Act.Arguments == NoArguments {
         try await getOrCreate(type, name: name, namespace: namespace, NoArguments(), options: options)
@@ -125,8 +125,9 @@ extension ActorRuntime {
     public func getActor<Act: DurableActor>(
         _ type: Act.Type,
         name: String,
-        namespace: String = "default"
+        namespace: String? = nil
     ) async throws -> Act {
+        let namespace = scope(namespace)
         try ActorOptions.validate(name, as: "name")
         try ActorOptions.validate(namespace, as: "namespace")
         let location = try await location(.lookup(name: name, namespace: namespace, executable: executable))
@@ -157,6 +158,11 @@ extension ActorRuntime {
         getsExisting: Bool
     ) async throws -> Act {
         try options.validate()
+        var options = options
+        if options.name == nil, options.namespace == ActorOptions.default.namespace {
+            // Nobody finds it there, but what it creates and looks up is in the scope of whoever made it.
+            options.namespace = scope(nil)
+        }
         guard let typeName = _mangledTypeName(type), _typeByName(typeName) != nil else {
             let message = "the type \(type) cannot be found by name in a worker; declare it outside of functions"
             throw ActorError(.invalidArgument, message)
@@ -179,6 +185,10 @@ extension ActorRuntime {
             getsExisting: getsExisting
         )
         return try handle(type, await location(.create(request)))
+    }
+
+    private func scope(_ namespace: String?) -> String {
+        namespace ?? ActorContext.current?.namespace ?? ActorOptions.default.namespace
     }
 
     private var owner: Owner {

@@ -13,22 +13,30 @@ final class ActorHost: @unchecked Sendable {
         var typeName: String
         var typeDescription: String
         var arguments: [UInt8]
-        var name: String?
+        var options: ActorOptions
+        /// The life of the worker before which the actor was made.
+        var createdIn: Incarnation
+
+        var name: String? { options.name }
 
         init(_ record: ActorRecord) {
             id = record.id
             typeName = record.typeName
             typeDescription = record.typeDescription
             arguments = record.arguments
-            name = record.options.name
+            options = record.options
+            createdIn = record.group == nil ? 1 : record.incarnation
         }
 
-        init(_ id: ActorID, _ stored: StoredActor) {
+        /// - Parameter group: What options are when the shard does not say.
+        init(_ id: ActorID, _ stored: StoredActor, group: ActorRecord) {
             self.id = id
             typeName = stored.typeName
             typeDescription = stored.type
             arguments = stored.arguments ?? []
-            name = stored.name
+            options = stored.options ?? group.options
+            options.name = stored.name
+            createdIn = stored.createdIn ?? 1
         }
     }
 
@@ -61,6 +69,8 @@ final class ActorHost: @unchecked Sendable {
     var sessions: [SessionID: SessionProgress] = [:]
     /// How many records of calls with a key there are, once it has been counted.
     var keyedCount: Int?
+    /// What its code can know of it; set before its constructor runs.
+    private(set) var context: ActorContext?
 
     init(_ definition: Definition, _ type: any DurableActor.Type, _ methods: MethodCheck, in host: WorkerHost) {
         self.definition = definition
@@ -126,6 +136,16 @@ final class ActorHost: @unchecked Sendable {
     }
 
     private func construct() async throws -> Activation {
+        let definition = definition
+        let first = max(1, definition.createdIn)
+        let incarnation = max(first, host.assignment.incarnation) - first + 1
+        let values = ActorContext.Values(
+            definition,
+            incarnation: incarnation,
+            wasRestarted: incarnation > 1 || generation > 0,
+            wasRestored: try host.store?.record(of: id) != nil
+        )
+        context = ActorContext(values)
         let turn = Turn(self, call: nil, generation: generation)
         return try await Turn.$current.withValue(turn) {
             try await Activation.construct(type, definition.arguments, runtime: host.runtime)
@@ -183,6 +203,11 @@ final class ActorHost: @unchecked Sendable {
 extension ActorHost.Definition {
     /// What its shard keeps of it.
     func stored(inGroup isShared: Bool) -> StoredActor {
-        StoredActor(type: typeDescription, typeName: typeName, name: name, arguments: isShared ? arguments : nil)
+        var stored = StoredActor(type: typeDescription, typeName: typeName, name: name)
+        guard isShared else { return stored }
+        stored.arguments = arguments
+        stored.options = options
+        stored.createdIn = createdIn
+        return stored
     }
 }

@@ -18,6 +18,8 @@ final class Turn: Sendable {
     let call: CallFrame?
     /// The actor's generation when the turn began: when it has changed, what the turn has seen is not true any more.
     let generation: Int
+    /// What the actor's code can ask for.
+    let context: ActorContext?
     private let actorID: ActorID
     private let lease: UInt64
     private let state = Mutex(State())
@@ -26,6 +28,7 @@ final class Turn: Sendable {
         self.actor = actor
         self.call = call
         self.generation = generation
+        context = actor.context
         actorID = actor.id
         lease = actor.host.sessionLeaseMilliseconds
     }

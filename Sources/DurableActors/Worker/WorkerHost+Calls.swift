@@ -30,7 +30,7 @@ extension WorkerHost {
         }
         do throws(StoreError) {
             if let stored = try store?.record(of: id) {
-                return introduce(ActorHost.Definition(id, stored), [call])
+                return introduce(ActorHost.Definition(id, stored, group: assignment.record), [call])
             }
         } catch {
             return turnAway(call, error.callerError(for: id))

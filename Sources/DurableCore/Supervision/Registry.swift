@@ -78,6 +78,8 @@ package struct Registry: Sendable {
             shard: group?.shard ?? nextShard
         )
         record.group = group?.id
+        // A worker tells from it which of its group's lives the actor has seen.
+        record.incarnation = group?.incarnation ?? 0
         if group == nil { nextShard += 1 }
         insert(record)
         return .created(record)

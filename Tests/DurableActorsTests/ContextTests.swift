@@ -1,0 +1,133 @@
+import DurableActors
+import DurableCore
+import Glibc
+import Testing
+
+/// What the code of an actor learns of it. Checked: each value, in constructor, methods and tasks, over restarts, for
+/// dedicated and shared actors.
+@Suite(.serialized) struct ContextTests {
+    static let kinds = [ActorOptions.resilient, ActorOptions.resilient.shared("group")]
+
+    @Test(arguments: kinds)
+    func `CTX-01: constructor, methods and their tasks see the actor's id, the same in each life; others see none`(
+        options: ActorOptions
+    ) async throws {
+        #expect(ActorContext.current == nil)
+        try await ActorRuntime.withRuntime { runtime in
+            let mirror = try await runtime.spawn(Mirrored.self, options: options)
+            for life in 0...2 {
+                #expect(try await mirror.start()?.id == mirror.id)
+                #expect(try await mirror.now()?.id == mirror.id)
+                #expect(try await mirror.elsewhere().map { $0?.id } == [mirror.id, nil])
+                #expect(try await mirror.now()?.type == "Mirrored")
+                #expect(try await mirror.now()?.maxRestarts == .unlimited)
+                #expect(try await mirror.add(1) == life + 1)
+                kill(try await runtime.process(of: mirror), SIGKILL)
+            }
+            #expect(ActorContext.current == nil)
+        }
+    }
+
+    @Test(arguments: kinds)
+    func `CTX-02: a named actor sees its name in each life, an unnamed one an empty text`(
+        options: ActorOptions
+    ) async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            var named = options
+            named.name = "ada"
+            let ada = try await runtime.spawn(Mirrored.self, options: named)
+            let other = try await runtime.spawn(Mirrored.self, options: options)
+            for life in 0...1 {
+                #expect(try await ada.start()?.name == "ada")
+                #expect(try await ada.now()?.name == "ada")
+                #expect(try await other.now()?.name == "")
+                #expect(try await ada.add(1) == life + 1)
+                kill(try await runtime.process(of: ada), SIGKILL)
+            }
+        }
+    }
+
+    @Test(arguments: kinds)
+    func `CTX-06: an actor sees its namespace in each life, and what it creates and looks up is in that one`(
+        options: ActorOptions
+    ) async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let parent = try await runtime.getOrCreate(
+                Mirrored.self,
+                name: "parent",
+                namespace: "north",
+                options: options
+            )
+            for _ in 0...1 {
+                #expect(try await parent.start()?.namespace == "north")
+                #expect(try await parent.family().map { $0?.namespace } == ["north", "north", "north"])
+                kill(try await runtime.process(of: parent), SIGKILL)
+            }
+            #expect(await failure { _ = try await runtime.getActor(Mirrored.self, name: "named") }?.code == .notFound)
+            let named = try await runtime.getActor(Mirrored.self, name: "named", namespace: "north")
+            #expect(try await named.now()?.name == "named")
+            #expect(try await runtime.spawn(Mirrored.self).now()?.namespace == "default")
+        }
+    }
+
+    @Test(arguments: kinds)
+    func `STA-23: an actor was restarted from its first restart on, already in the constructor`(
+        options: ActorOptions
+    ) async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let mirror = try await runtime.spawn(Mirrored.self, options: options)
+            #expect(try await mirror.add(1) == 1)
+            for life in 1...3 {
+                for seen in [try await mirror.start(), try await mirror.now()] {
+                    #expect(seen?.incarnation == UInt64(life))
+                    #expect(seen?.wasRestarted == (life > 1))
+                    #expect(seen?.wasRestored == (life > 1))
+                }
+                kill(try await runtime.process(of: mirror), SIGKILL)
+            }
+            // A newcomer of a group whose worker has had several lives has had one.
+            #expect(try await mirror.add(1) == 2)
+            let newcomer = try await runtime.spawn(Mirrored.self, options: options)
+            #expect(try await newcomer.start()?.restarts == 0)
+            #expect(try await newcomer.start()?.wasRestarted == false)
+            try await runtime.kill(newcomer, noRestart: false)
+            try await eventually("the newcomer was restarted") {
+                try await newcomer.start()?.wasRestarted
+            } is: {
+                $0 == true
+            }
+        }
+    }
+
+    @Test func `STA-23: what stores nothing was restarted, and not restored`() async throws {
+        var options = ActorOptions.resilient
+        options.durability = .none
+        try await ActorRuntime.withRuntime { runtime in
+            for options in [options, options.shared("memory")] {
+                let mirror = try await runtime.spawn(Mirrored.self, options: options)
+                #expect(try await mirror.start()?.wasRestarted == false)
+                kill(try await runtime.process(of: mirror), SIGKILL)
+                let seen = try #require(try await mirror.start())
+                #expect(seen.wasRestarted && !seen.wasRestored && seen.restarts == 1)
+            }
+        }
+    }
+
+    @Test func `RST-33: the counter of restarts reads 0, after a restart 1, inside and outside`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let mirror = try await runtime.spawn(Mirrored.self, options: .resilient)
+            for restarts in 0...2 {
+                #expect(try await mirror.now()?.restarts == restarts)
+                let summary = try await runtime.summary(of: mirror)
+                #expect(summary.restarts == restarts && summary.state == .alive)
+                #expect(summary.incarnation == UInt64(restarts) + 1)
+                kill(try await runtime.process(of: mirror), SIGKILL)
+                try await eventually("the restart is counted") {
+                    try await runtime.summary(of: mirror).restarts
+                } is: {
+                    $0 == restarts + 1
+                }
+            }
+        }
+    }
+}
