@@ -43,7 +43,9 @@ extension Supervisor {
         case .lookup(let name, let namespace, let executable):
             answer(lookup(name: name, namespace: namespace, executable: executable))
         case .kill(let id, let noRestart):
-            kill(id, noRestart: noRestart, answer)
+            kill(id, because: .killed, noRestart: noRestart, answer)
+        case .exit(let id):
+            kill(id, because: .intendedExit, noRestart: true, answer)
         case .describe(let id):
             let record = registry.records[id].flatMap { $0.ended == nil ? $0 : nil }
             answer(record.map(SupervisorResponse.record) ?? .status(status(of: id)))
@@ -143,23 +145,27 @@ extension Supervisor {
             answer(.status(.unknown))
             return
         }
-        guard record.ended == nil || record.group == nil else {
+        // With the last actor of a group its worker goes.
+        let isGroupEnding = hosted[record.shard]?.slot.isEnding == true
+        guard record.ended == nil || record.group == nil || isGroupEnding else {
             answer(.status(status(of: id)))
             return
         }
         let hosted = hosting(record)
         if let worker = hosted.worker, !worker.handle.isAlive { pool.exited(worker) }
         if case .dormant = hosted.slot.state { perform(hosted.slot.activate(now: now), on: record.shard) }
-        guard let lost, lost == hosted.slot.incarnation, hosted.worker != nil, hosted.slot.isRunning else {
+        let isLost = lost == hosted.slot.incarnation && hosted.slot.isRunning
+        guard hosted.worker != nil, isLost || hosted.slot.isEnding else {
             answer(.status(status(of: id)))
             return
         }
-        // The caller saw the connection end before the kernel has finished with the process: wait for its pidfd.
+        // The caller saw the connection end before the kernel has finished with the process: wait for its pidfd. Whoever
+        // hears of an actor's end finds its name free.
         let once = OnceFlag()
         let reply: () -> Void = { [self] in
             if once.take() { answer(.status(status(of: id))) }
         }
-        hosted.waiters.append((lost, reply))
+        hosted.waiters.append((hosted.slot.incarnation, reply))
         let box = LoopConfined(value: reply)
         loop.schedule(after: Limits.deathConfirmationTimeout) { box.value() }
     }
@@ -186,6 +192,7 @@ extension Supervisor {
 
     private func kill(
         _ id: ActorID,
+        because cause: DeathCause,
         noRestart: Bool,
         _ answer: @escaping @Sendable (SupervisorResponse) -> Void
     ) {
@@ -196,17 +203,17 @@ extension Supervisor {
         }
         let hosted = hosting(record)
         if record.group != nil {
-            if noRestart { return endMembers([record], because: .killed) { answer(.done) } }
+            if noRestart { return endMembers([record], because: cause) { answer(.done) } }
             if let worker = hosted.worker { send(.member(.restart(id)), to: worker) }
             return answer(.done)
         }
         if case .ended = hosted.slot.state {
             // A detached actor out of restarts: its state was kept until now.
-            forget(record, because: .killed)
+            forget(record, because: cause)
             answer(.done)
             return
         }
-        let action = noRestart ? hosted.slot.end(because: .killed) : hosted.slot.killLife(because: .killed)
+        let action = noRestart ? hosted.slot.end(because: cause) : hosted.slot.killLife(because: cause)
         if case .killWorker = action, hosted.worker != nil {
             hosted.waiters.append((hosted.slot.incarnation, { answer(.done) }))
             perform(action, on: record.shard)

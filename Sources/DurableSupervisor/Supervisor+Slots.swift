@@ -190,11 +190,11 @@ extension Supervisor {
         hosted.listener?.close()
         hosted.listener = nil
         unlink(layout.shardSocket(shard))
-        if cause == .killed {
+        if cause.removesState {
             endMembers(registry.members(of: hosted.actor).compactMap { registry.records[$0] }, because: cause)
         }
         // What cannot be read is kept as it is, whoever owned it, until the owner ends or somebody kills it.
-        let isKept = registry.records[hosted.actor].map { $0.owner == .detached && cause != .killed } ?? false
+        let isKept = registry.records[hosted.actor].map { $0.owner == .detached && !cause.removesState } ?? false
         let keepsState = isKept || cause.isQuarantine
         if !keepsState {
             changes.removed += registry.end(hosted.actor, cause: cause)

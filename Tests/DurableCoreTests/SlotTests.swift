@@ -134,7 +134,8 @@ struct SlotTests {
     }
 
     @Test(arguments: [
-        DeathCause.ownerDied, .constructorThrew(message: "no"), .quarantined(message: "bad"), .runtimeEnded,
+        DeathCause.intendedExit, .ownerDied, .constructorThrew(message: "no"), .quarantined(message: "bad"),
+        .runtimeEnded,
     ]) func finalCausesAreNotRestartedWhateverTheBudget(cause: DeathCause) {
         for stage in [Stage.starting, .serving] {
             var slot = stage.slot()

@@ -46,8 +46,8 @@ extension ActorHost {
         // Ends with the turn; nobody waits for a turn but its caller.
         Task(executorPreference: host.loop) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
-            let note = host.notes.begin(.call(id, call.frame.id))
-            defer { host.notes.end(note) }
+            turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
+            defer { host.notes.end(turn.takeNote()) }
             let result = await Turn.$current.withValue(turn) { await run(call.frame) }
             host.assertOnLoop()
             finish(call, result, turn)

@@ -71,6 +71,8 @@ final class ActorHost: @unchecked Sendable {
     var keyedCount: Int?
     /// What its code can know of it; set before its constructor runs.
     private(set) var context: ActorContext?
+    /// Whether its own code wants it to end.
+    private(set) var isExiting = false
 
     init(_ definition: Definition, _ type: any DurableActor.Type, _ methods: MethodCheck, in host: WorkerHost) {
         self.definition = definition
@@ -101,9 +103,11 @@ final class ActorHost: @unchecked Sendable {
         // Ends when the actor is built, or with the process.
         Task(executorPreference: host.loop) { [self] in
             let note = host.notes.begin(.start(id))
-            defer { host.notes.end(note) }
+            let turn = startTurn()
+            turn.noted(at: note)
+            defer { host.notes.end(turn.takeNote()) }
             do {
-                let activation = try await construct()
+                let activation = try await construct(in: turn)
                 guard generation == self.generation else { return }
                 try install(activation)
                 begin(activation)
@@ -125,6 +129,14 @@ final class ActorHost: @unchecked Sendable {
         mailbox.pause()
     }
 
+    /// Its own code wants it to end: what ends it now is that.
+    func exits(_ turn: Turn) {
+        host.assertOnLoop()
+        isExiting = true
+        // The turn never goes on, and nothing that happens from here on is its doing.
+        host.notes.end(turn.takeNote())
+    }
+
     /// The actor does not live here any more, for good: all who wait get this error.
     func refuse(_ error: ActorError) {
         generation += 1
@@ -135,7 +147,8 @@ final class ActorHost: @unchecked Sendable {
         for call in waiting { refuse(call, error) }
     }
 
-    private func construct() async throws -> Activation {
+    /// What the constructor runs in.
+    private func startTurn() -> Turn {
         let definition = definition
         let first = max(1, definition.createdIn)
         let incarnation = max(first, host.assignment.incarnation) - first + 1
@@ -143,11 +156,15 @@ final class ActorHost: @unchecked Sendable {
             definition,
             incarnation: incarnation,
             wasRestarted: incarnation > 1 || generation > 0,
-            wasRestored: try host.store?.record(of: id) != nil
+            // What cannot be read now cannot be restored either, and fails there.
+            wasRestored: (try? host.store?.record(of: id)) != nil
         )
         context = ActorContext(values)
-        let turn = Turn(self, call: nil, generation: generation)
-        return try await Turn.$current.withValue(turn) {
+        return Turn(self, call: nil, generation: generation)
+    }
+
+    private func construct(in turn: Turn) async throws -> Activation {
+        try await Turn.$current.withValue(turn) {
             try await Activation.construct(type, definition.arguments, runtime: host.runtime)
         }
     }

@@ -11,6 +11,7 @@ final class Turn: Sendable {
         var needsRecord = false
         var released: [ActorID: [CallKey]] = [:]
         var isEnded = false
+        var note: Int?
     }
 
     let actor: ActorHost
@@ -32,6 +33,12 @@ final class Turn: Sendable {
         actorID = actor.id
         lease = actor.host.sessionLeaseMilliseconds
     }
+
+    /// Where it is noted that the turn is open.
+    func noted(at place: Int?) { state.withLock { $0.note = place } }
+
+    /// The turn is open no longer, and its note is to be removed.
+    func takeNote() -> Int? { state.withLock { $0.note.take() } }
 
     /// A call that this turn makes gets a key that follows from the turn's own call, so that it is the same call when
     /// the turn is run again. None is needed, and `nil` returned, when nobody would make this turn's call again.

@@ -97,7 +97,8 @@ extension WorkerHost {
         for id in ids { refusals[id] = nil }
         for actor in ids.compactMap({ actors[$0] }) {
             let type = actor.definition.typeDescription
-            actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: .killed, restarts: 0))
+            let cause: DeathCause = actor.isExiting ? .intendedExit : .killed
+            actor.refuse(CallerChannel.diedError(actor: actor.id, type: type, cause: cause, restarts: 0))
         }
         flush()
         guard isOpen, !ids.isEmpty else { return }

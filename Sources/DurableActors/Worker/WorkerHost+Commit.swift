@@ -49,7 +49,7 @@ extension WorkerHost {
     }
 
     /// A call may come from a task that left the loop; what touches the host runs there.
-    private func onLoop(_ body: @escaping @Sendable () throws -> Void) async throws {
+    func onLoop(_ body: @escaping @Sendable () throws -> Void) async throws {
         if loop.isCurrent { return try body() }
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             loop.execute { continuation.resume(with: Result { try body() }) }

@@ -6,6 +6,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case exit(code: Int32)
     /// `kill` was called.
     case killed
+    /// Its own code ended it, for good.
+    case intendedExit
     /// The kernel's out-of-memory killer ended the worker.
     case outOfMemory
     /// The worker had lost its shard to a newer owner.
@@ -32,6 +34,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .signal(let number): "its process was ended by signal \(number)\(Self.signalName(number))"
         case .exit(let code): "its process exited with code \(code)"
         case .killed: "it was killed by a call to kill"
+        case .intendedExit: "its own code ended it (intended exit)"
         case .outOfMemory: "the kernel ended its process for lack of memory"
         case .fenced: "its worker had lost the shard to a newer owner"
         case .unresponsive: "its worker did not answer and was killed"
@@ -44,13 +47,16 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         }
     }
 
-    /// Whether a restart may follow at all, whatever the budget.
     /// Whether the stored state could not be read.
     package var isQuarantine: Bool { if case .quarantined = self { true } else { false } }
 
+    /// Whether somebody wanted the actor to be gone, with its state and its name.
+    package var removesState: Bool { self == .killed || self == .intendedExit }
+
+    /// Whether a restart may follow at all, whatever the budget.
     package var permitsRestart: Bool {
         switch self {
-        case .ownerDied, .constructorThrew, .quarantined, .runtimeEnded: false
+        case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .runtimeEnded: false
         default: true
         }
     }

@@ -117,7 +117,7 @@ extension DeathCause {
         switch self {
         case .signal(let number): Self.crashSignals.contains(number)
         case .exit, .outOfMemory: true
-        case .killed, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined, .spawnFailed,
+        case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined, .spawnFailed,
             .runtimeEnded, .unknown:
             false
         }

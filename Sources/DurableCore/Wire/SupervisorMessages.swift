@@ -43,6 +43,8 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
     case describe(ActorID)
     /// End an actor, for good or for this life only.
     case kill(ActorID, noRestart: Bool)
+    /// End an actor for good, by its own code's wish.
+    case exit(ActorID)
     /// All living actors.
     case list
     /// The driver leaves; what it owns ends.
