@@ -1,4 +1,5 @@
 import DurableCore
+import Foundation
 import Testing
 
 struct ActorOptionsTests {
@@ -57,5 +58,28 @@ struct ActorOptionsTests {
         #expect(RepeatLimit.unlimited.allows(after: .max))
         #expect(RepeatLimit(-1) == .unlimited)
         #expect(RepeatLimit.unlimited.description == "unlimited")
+    }
+
+    @Test(arguments: [0, -2] as [RepeatLimit])
+    func `PND-05: a limit of pending calls is a positive number or none`(limit: RepeatLimit) {
+        var options = ActorOptions()
+        #expect(options.maxPendingCalls == .unlimited)
+        options.maxPendingCalls = limit
+        let allowed = "allowed are a positive number, or .unlimited (-1)"
+        #expect(message(options) == "maxPendingCalls is \(limit.rawValue); \(allowed)")
+        options.maxPendingCalls = 1
+        #expect(message(options) == nil)
+        options.maxPendingCalls = -1
+        #expect(options == ActorOptions())
+    }
+
+    @Test func `PND-05: options that were stored before there was a limit have none, and a limit is stored`() throws {
+        var options = ActorOptions()
+        options.maxPendingCalls = 7
+        let stored = try JSONEncoder().encode(options)
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: stored) == options)
+        let unlimited = try JSONEncoder().encode(ActorOptions())
+        #expect(String(decoding: unlimited, as: UTF8.self).contains("endingCalls") == false)
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: unlimited).maxPendingCalls == .unlimited)
     }
 }

@@ -240,4 +240,20 @@ struct CallerChannelTests {
         #expect(firstSent(channel.opened(incarnation: 1, epoch: 1)) == [50, 20])
         #expect(firstSent(submit(.unlimited).actions) == [0])
     }
+
+    @Test mutating func `PND-01, PND-03, PND-09: the actor's limit refuses, frees with replies, and ends with death`() {
+        channel.maxPendingCalls = 2
+        #expect(summary(submit().actions) == ["connect"])
+        #expect(submit().actions.isEmpty)
+        #expect(summary(submit().actions) == ["fail 3 limitExceeded"])
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        #expect(summary(submit(.unlimited).actions) == ["fail 4 limitExceeded"])
+        #expect(summary(reply(1)) == ["resolve 1"])
+        #expect(summary(submit().actions) == ["send 5 from 2"])
+        #expect(summary(submit().actions) == ["fail 6 limitExceeded"])
+        channel.abandon(2)
+        #expect(summary(submit().actions) == ["send 7 from 5"])
+        _ = channel.verdict(.unknown)
+        for sequence in 8...12 { #expect(summary(submit().actions) == ["fail \(sequence) died"]) }
+    }
 }

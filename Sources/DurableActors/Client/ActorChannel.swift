@@ -40,6 +40,7 @@ final class ActorChannel: Sendable {
         state.withLock { state in
             state.location = location
             state.channel.sharesConnection = location.group != nil
+            state.channel.maxPendingCalls = location.options.maxPendingCalls
         }
     }
 

@@ -65,6 +65,8 @@ package struct CallerChannel: Sendable {
     package private(set) var state: State = .idle
     /// Whether the connection is that of a whole group. A channel without open calls does not ask why it ended.
     package var sharesConnection = false
+    /// How many calls may be unanswered at once, beyond the bound of the framework.
+    package var maxPendingCalls = RepeatLimit.unlimited
     /// The time since the machine's start in milliseconds, as the driver tells it before each event.
     package var now: UInt64 = 0
     private let session: SessionID
@@ -104,6 +106,10 @@ package struct CallerChannel: Sendable {
         }
         guard calls.count < Limits.pendingCallsMax else {
             let message = "\(calls.count) calls to this actor are unanswered, the most that one process may have"
+            return (sequence, [.fail(sequence, ActorError(.limitExceeded, message, actor: actor))])
+        }
+        guard maxPendingCalls.allows(after: calls.count) else {
+            let message = "\(calls.count) calls of this process are unfinished, as many as maxPendingCalls allows"
             return (sequence, [.fail(sequence, ActorError(.limitExceeded, message, actor: actor))])
         }
         var frame = CallFrame(

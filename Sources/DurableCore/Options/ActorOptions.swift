@@ -22,6 +22,17 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// The number, if it is not the usual one. Options that were stored before it could be chosen have none.
     private var callCrashes: RepeatLimit?
 
+    /// How many unfinished calls one process may have to the actor at once, waiting, queued or running; without limit
+    /// unless given. One more fails at its submission, with ``DurableCore/ActorError/Code/limitExceeded``. A call that
+    /// nobody waits for any more does not count, though it may still run.
+    public var maxPendingCalls: RepeatLimit {
+        get { pendingCalls ?? .unlimited }
+        set { pendingCalls = newValue.isUnlimited ? nil : newValue }
+    }
+
+    /// The limit, if there is one. Options that were stored before there were limits have none.
+    private var pendingCalls: RepeatLimit?
+
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
@@ -98,10 +109,11 @@ public struct ActorOptions: Sendable, Hashable, Codable {
                 "\(option) is \(limit.rawValue); allowed are 0, a positive number, or .unlimited (-1)"
             )
         }
-        guard maxCallCrashes.isValid, maxCallCrashes != 0 else {
+        for (option, limit) in [("maxCallCrashes", maxCallCrashes), ("maxPendingCalls", maxPendingCalls)]
+        where !limit.isValid || limit == 0 {
             throw ActorError(
                 .invalidArgument,
-                "maxCallCrashes is \(maxCallCrashes.rawValue); allowed are a positive number, or .unlimited (-1)"
+                "\(option) is \(limit.rawValue); allowed are a positive number, or .unlimited (-1)"
             )
         }
         guard durability.isKnown else {

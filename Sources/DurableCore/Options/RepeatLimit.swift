@@ -1,4 +1,4 @@
-/// How often something may be repeated: a number of times, or without limit.
+/// How often something may be repeated, or how much of it there may be at once: a number, or without limit.
 ///
 /// As in Ray, the literal `-1` means unlimited.
 public struct RepeatLimit: Sendable, Hashable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
