@@ -79,6 +79,10 @@ package enum Limits {
     package static let ledgerEntriesMax = 100_000
     /// Records of owned actors that ended, kept to tell late callers why.
     package static let endedRecordsMax = 10_000
+    /// Threads of a worker for blocking sections of its actors.
+    package static let offloadThreads = 16
+    /// Blocking sections that wait for a thread.
+    package static let offloadsWaitingMax = 1024
     /// Workers kept started and waiting, for each executable.
     package static let sparesPerExecutable = 2
     /// Starts of a supervisor that a driver tries before it gives up.
