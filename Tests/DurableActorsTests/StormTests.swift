@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64(1), 2, 3])
-    func `random kills of workers and supervisor lose and double nothing`(seed: UInt64) async throws {
+    func `CHA-02: random kills of workers and supervisor lose and double nothing`(seed: UInt64) async throws {
         var generator = SeededGenerator(seed: seed)
         try await ActorRuntime.withRuntime { runtime in
             var counters: [Counter] = []

@@ -166,6 +166,42 @@ distributed actor ManualWorker: DurableActor {
     distributed func checkpointState() -> [String: Int] { state }
 }
 
+/// Holds one number many times, so that a change goes to many places.
+distributed actor Mirror: DurableActor {
+    @Checkpointed var number = 0
+    @Checkpointed var copies: [Int] = []
+    @Checkpointed var rows: CheckpointedDictionary<Int, Int> = [:]
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
+
+    distributed func step() -> Int {
+        number += 1
+        copies = Array(repeating: number, count: 2000)
+        for row in 0..<8 { rows[row] = number }
+        return number
+    }
+
+    /// The number; -1 when not all places agree.
+    distributed func read() -> Int {
+        let isWhole = copies.allSatisfy { $0 == number } && rows.allSatisfy { $0.value == number }
+        return isWhole ? number : -1
+    }
+}
+
+/// Keeps what was put in.
+distributed actor Bag: DurableActor {
+    @Checkpointed var members = CheckpointedSet<Int>()
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
+
+    distributed func insert(_ member: Int) -> Int {
+        members.insert(member)
+        return members.count
+    }
+
+    distributed func all() -> [Int] { Array(members) }
+}
+
 /// Has a child from its constructor on, and makes more.
 distributed actor Parent: DurableActor {
     private let child: Counter

@@ -117,4 +117,36 @@ import Testing
             #expect(!Processes.isAlive(process))
         }
     }
+
+    @Test func `NAM-08: the name of an owned actor is free when it has crashed for the last time`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            var options = ActorOptions()
+            options.name = "one"
+            let counter = try await runtime.spawn(Counter.self, options: options)
+            #expect(try await counter.add(1) == 1)
+            #expect(await failure { try await counter.crash() }?.code == .died)
+            let missing = await failure { _ = try await runtime.getActor(Counter.self, name: "one") }
+            #expect(missing?.code == .notFound)
+            #expect(try await runtime.spawn(Counter.self, options: options).read() == 0)
+        }
+    }
+
+    @Test func `NAM-13: a detached actor whose creator has left makes children, which end with it`() async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { creator in
+            _ = try await creator.getOrCreate(Parent.self, name: "parent").firstChild()
+        }
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+            let parent = try await runtime.getActor(Parent.self, name: "parent")
+            let child = try await parent.makeChild()
+            #expect(try await child.add(1) == 1)
+            #expect(try await parent.addToChild(2) == 2)
+            try await runtime.kill(parent)
+            try await eventually("the child is dead") {
+                await failure { _ = try await child.read() }?.code
+            } is: {
+                $0 == .died
+            }
+        }
+    }
 }

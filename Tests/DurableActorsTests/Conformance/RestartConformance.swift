@@ -180,4 +180,51 @@ import Testing
             #expect(Notes.lines(of: setup.log) == before + ["init", "step 4", "step 5", "step 6"])
         }
     }
+
+    @Test func `RST-27: a caller's next life calls a healthy actor like the one before`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let caller = try await runtime.spawn(Counter.self, options: .resilient)
+            let callee = try await runtime.spawn(Counter.self)
+            let process = try await callee.processID()
+            for expected in 1...4 { #expect(try await caller.forward(to: callee, 1) == expected) }
+            kill(try await runtime.process(of: caller), SIGKILL)
+            for expected in 5...7 { #expect(try await caller.forward(to: callee, 1) == expected) }
+            #expect(try await callee.processID() == process)
+        }
+    }
+
+    @Test func `RST-31: the error of a dead actor has its id and tells the kinds of death apart`() async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime { runtime in
+            let killed = try await runtime.spawn(Counter.self)
+            try await runtime.kill(killed)
+            let crashed = try await runtime.spawn(Counter.self)
+            await #expect(throws: ActorError.self) { try await crashed.crash() }
+            let ended = try await runtime.spawn(Counter.self)
+            await #expect(throws: ActorError.self) { try await ended.exit(code: 3) }
+            let parent = try await runtime.spawn(Parent.self)
+            let child = try await parent.firstChild()
+            #expect(try await child.read() == 0)
+            try await runtime.kill(parent)
+            let causes = [
+                (killed, "killed by a call to kill"), (crashed, "SIGKILL"), (ended, "exited with code 3"),
+                (child, "its owner ended"),
+            ]
+            for (actor, cause) in causes {
+                try await eventually("the actor is dead") {
+                    await failure { _ = try await actor.read() }?.code
+                } is: {
+                    $0 == .died
+                }
+                let error = await failure { _ = try await actor.read() }
+                #expect(error?.actor == actor.id)
+                #expect(error?.message.contains(cause) == true, "\(String(describing: error))")
+            }
+            let setup = Recorder.Setup(log: scratch.file("log"), isThrowing: true)
+            let unmade = try await runtime.spawn(Recorder.self, setup)
+            let error = await failure { _ = try await unmade.read() }
+            #expect(error?.code == .died && error?.actor == unmade.id)
+            #expect(error?.message.contains("its constructor threw") == true, "\(String(describing: error))")
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import DurableActors
+import DurableChaos
 import DurableCore
 import DurableStore
 import Foundation
@@ -6,7 +7,7 @@ import Glibc
 import Testing
 
 /// Ray's cases of state that is restored.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct StateConformance {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StateConformance {
     @Test(arguments: [0b1011, UInt64.random(in: 0...UInt64.max)])
     func `STA-01: a table whose worker crashes at random before updates has both of them`(bits: UInt64) async throws {
         let scratch = ScratchDirectory()
@@ -147,6 +148,59 @@ import Testing
             }
             #expect(state == ["count": 2])
             #expect(try await worker.checkpointState() == ["count": 2])
+        }
+    }
+
+    @Test func `STA-21: after a kill at any instant the state is that of the last acknowledged call or the next`()
+        async throws
+    {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        var generator = SeededGenerator(seed: seed)
+        try await ActorRuntime.withRuntime { runtime in
+            let options = ActorOptions(maxRestarts: .unlimited, durability: .process)
+            let mirror = try await runtime.spawn(Mirror.self, options: options)
+            var acknowledged = 0
+            for round in 1...1000 {
+                for _ in 0..<Int.random(in: 0...3, using: &generator) { acknowledged = try await mirror.step() }
+                let process = try await runtime.process(of: mirror)
+                let ref = mirror.submit { try await $0.step() }
+                for _ in 0..<Int.random(in: 0...300, using: &generator) { await Task.yield() }
+                kill(process, SIGKILL)
+                // The call may have been answered before the kill.
+                if let value = try? await ref.value { acknowledged = value }
+                var value = 0
+                try await eventually("the next life answers") {
+                    try? await mirror.read()
+                } is: { read in
+                    value = read ?? value
+                    return read != nil
+                }
+                try #require((acknowledged...acknowledged + 1).contains(value), "seed \(seed), round \(round)")
+                acknowledged = value
+            }
+        }
+    }
+
+    @Test func `STA-22: the state of an owned actor goes with its final death, and not with a crash before`()
+        async throws
+    {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: ActorOptions(maxRestarts: 1))
+            let directory = ShardLayout.directory(of: 1, in: runtime.directory)
+            #expect(try await counter.add(1) == 1)
+            _ = await failure { try await counter.crash() }
+            try await eventually("the second life answers") {
+                try? await counter.read()
+            } is: {
+                $0 == 1
+            }
+            #expect(FileManager.default.fileExists(atPath: "\(directory)/data.mdb"))
+            #expect(await failure { try await counter.crash() }?.code == .died)
+            try await eventually("the state is gone") {
+                FileManager.default.fileExists(atPath: "\(directory)/data.mdb")
+            } is: {
+                !$0
+            }
         }
     }
 }
