@@ -22,7 +22,9 @@ import Testing
         }
     }
 
-    @Test func `ORD-07, THR-02: while a call waits for another actor, no call of any submitter starts`() async throws {
+    @Test func `ORD-07, THR-02, ASY-04: while a call waits for another actor, no call of any submitter starts`()
+        async throws
+    {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
             let setup = Recorder.Setup(log: scratch.file("log"))

@@ -5,7 +5,7 @@ import Testing
 
 /// Ray's cases of failure, restarts and retries.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct RestartConformance {
-    @Test func `RST-01: without restarts the running call, the waiting ones and all later ones fail as died`()
+    @Test func `RST-01, ASY-10: without restarts the running call, the waiting ones and all later ones fail as died`()
         async throws
     {
         let scratch = ScratchDirectory()
