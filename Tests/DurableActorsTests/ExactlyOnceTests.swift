@@ -22,7 +22,9 @@ import Testing
             var frame = try caller.frame(1, to: counter, "add", 5)
             #expect(try await caller.send(frame).outcome.number == 5)
             frame.firstSent = sent
-            #expect(try await caller.send(frame).outcome.number == 5, "by its record")
+            let second = try await caller.send(frame).outcome
+            // On a busy machine the lease can be over by now.
+            if MachineClock.bootMilliseconds - sent < 1000 { #expect(second.number == 5, "by its record") }
             try await eventually("the record has expired") {
                 try records(runtime)
             } is: {
