@@ -67,6 +67,8 @@ import Testing
             let named = try await runtime.getActor(Mirrored.self, name: "named", namespace: "north")
             #expect(try await named.now()?.name == "named")
             #expect(try await runtime.spawn(Mirrored.self).now()?.namespace == "default")
+            try await runtime.kill(named)
+            try await runtime.kill(parent)
         }
     }
 
