@@ -52,6 +52,9 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let runtimeStopped = Code("runtimeStopped")
         /// A bound of the framework was reached; send less, or in smaller parts.
         public static let limitExceeded = Code("limitExceeded")
+        /// The time given for a wait ran out; what was waited for goes on, and can be waited for again. Ray:
+        /// `GetTimeoutError`.
+        public static let timedOut = Code("timedOut")
         /// A defect of the framework.
         public static let internalError = Code("internalError")
     }

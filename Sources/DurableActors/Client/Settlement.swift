@@ -1,0 +1,45 @@
+internal import Synchronization
+
+/// How a submitted call ended, and who waits for that.
+final class Settlement<Value: Sendable>: Sendable {
+    typealias Outcome = Result<Value, any Error>
+
+    private struct State {
+        var outcome: Outcome?
+        var observers: [UInt64: @Sendable (Outcome) -> Void] = [:]
+        var registrations: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// How it ended, if it has.
+    var outcome: Outcome? { state.withLock { $0.outcome } }
+
+    /// Ends it and tells those who wait.
+    func settle(_ outcome: Outcome) {
+        let observers = state.withLock { state in
+            state.outcome = outcome
+            defer { state.observers = [:] }
+            return state.observers.values
+        }
+        for observer in observers { observer(outcome) }
+    }
+
+    /// Has the observer told once, at once when it has ended already.
+    /// - Returns: What takes the observer away again; `nil` when it was told.
+    func observe(_ observer: @escaping @Sendable (Outcome) -> Void) -> UInt64? {
+        let (outcome, number) = state.withLock { state in
+            if let outcome = state.outcome { return (outcome, nil) as (Outcome?, UInt64?) }
+            state.registrations += 1
+            state.observers[state.registrations] = observer
+            return (nil, state.registrations)
+        }
+        if let outcome { observer(outcome) }
+        return number
+    }
+
+    func forget(_ number: UInt64) { state.withLock { _ = $0.observers.removeValue(forKey: number) } }
+
+    /// How many wait.
+    var observerCount: Int { state.withLock { $0.observers.count } }
+}
