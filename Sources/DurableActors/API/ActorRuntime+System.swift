@@ -54,7 +54,9 @@ extension ActorRuntime {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()
         }
-        let key = try PendingOptions.current?.take(for: actor)?.deduplication(of: actor)
+        let options = PendingOptions.current?.take(for: actor)
+        let effort = try options?.effort(for: actor) ?? CallEffort()
+        let key = try options?.deduplication(of: actor)
         let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
         let identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         do {
@@ -63,7 +65,8 @@ extension ActorRuntime {
                 method: target.identifier,
                 genericSubstitutions: encoder.genericSubstitutions,
                 arguments: encoder.arguments,
-                identity: identity
+                identity: identity,
+                effort: effort
             )
             child?.ended(isRecorded: isRecorded)
             return outcome

@@ -13,8 +13,30 @@ public struct CallOptions: Sendable, Hashable {
     /// How long the outcome is kept under the key, after the call; up to 30 days. Later, the same key is a new call.
     public var retention: Duration = .seconds(86_400)
 
-    /// A call without a key.
+    /// How often this call is sent again after the actor died or could not be reached, in place of what the actor's own
+    /// options say; `nil` for those.
+    public var maxTaskRetries: RepeatLimit?
+
+    /// For how long the caller waits, over all restarts and retries; then it gets ``ActorError`` with `timedOut`. A
+    /// call that was not sent until then never runs; one that was sent may still run, and changes what it changes.
+    public var timeout: Duration?
+
+    /// A call without a key and without a limit of time, retried as the actor's options say.
     public init() {}
+
+    /// A call that is sent again this often, whatever the actor's options say.
+    public static func maxTaskRetries(_ limit: RepeatLimit) -> CallOptions {
+        var options = CallOptions()
+        options.maxTaskRetries = limit
+        return options
+    }
+
+    /// A call whose caller waits this long at most. A call that was sent by then may still run.
+    public static func timeout(_ duration: Duration) -> CallOptions {
+        var options = CallOptions()
+        options.timeout = duration
+        return options
+    }
 
     /// A call that runs once, whoever makes it how often.
     /// - Parameters:
@@ -25,6 +47,20 @@ public struct CallOptions: Sendable, Hashable {
         options.idempotencyKey = key
         options.retention = retention
         return options
+    }
+
+    /// How hard the call is tried, from now on.
+    /// - Throws: `invalidArgument`, naming the option and what it allows.
+    func effort(for actor: ActorID) throws(ActorError) -> CallEffort {
+        if let maxTaskRetries, !maxTaskRetries.isValid {
+            let allowed = "allowed are 0, a positive number, or .unlimited (-1)"
+            let message = "maxTaskRetries is \(maxTaskRetries.rawValue); \(allowed)"
+            throw ActorError(.invalidArgument, message, actor: actor)
+        }
+        if let timeout, timeout <= .zero {
+            throw ActorError(.invalidArgument, "timeout is \(timeout); allowed is more than 0", actor: actor)
+        }
+        return CallEffort(retries: maxTaskRetries, deadline: timeout.map { CallEffort.Deadline($0) })
     }
 
     /// What the call's frame carries of it.
@@ -56,8 +92,9 @@ extension DurableActor {
     ///   - body: Makes the call. The options are those of its first call to this actor; further ones have none.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; ``ActorError`` with `callIdReused` when the key was used for another method or
-    ///   other arguments, with `limitExceeded` when the actor keeps too many records, and with `sessionExpired` when
-    ///   this call was first sent so long ago that its record may be gone.
+    ///   other arguments, with `limitExceeded` when the actor keeps too many records, with `sessionExpired` when this
+    ///   call was first sent so long ago that its record may be gone, and with `timedOut` when the outcome did not come
+    ///   in time.
     nonisolated public func with<Result: Sendable>(
         _ options: CallOptions,
         _ body: (Self) async throws -> Result

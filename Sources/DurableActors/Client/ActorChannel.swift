@@ -61,14 +61,14 @@ final class ActorChannel: Sendable {
         }
     }
 
-    /// The caller was cancelled and does not wait any more.
-    func abandon(_ waiter: CallWaiter) {
+    /// The caller was cancelled, or its time is over, and it does not wait any more.
+    func abandon(_ waiter: CallWaiter, _ error: any Error) {
         update { state in
             guard let sequence = waiter.sequence else { return [] }
             state.waiters[sequence] = nil
             return state.channel.abandon(sequence)
         }
-        waiter.resume(throwing: CancellationError())
+        waiter.resume(throwing: error)
     }
 
     /// The records of these calls are needed no more. Without a connection they stay until they expire.

@@ -47,11 +47,11 @@ final class CallClient: Sendable {
         method: String,
         genericSubstitutions: [String],
         arguments: [[UInt8]],
-        identity: CallerChannel.Identity
+        identity: CallerChannel.Identity,
+        effort: CallEffort = CallEffort()
     ) async throws -> (outcome: CallOutcome, isRecorded: Bool) {
         let channel = channel(to: actor)
         let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
-        let location: ActorLocation
         do {
             if let error = stopped.withLock({ $0 }) { throw error }
             let bytes = arguments.reduce(method.utf8.count + 256) { $0 + $1.count + 4 }
@@ -59,26 +59,32 @@ final class CallClient: Sendable {
                 let message = "the arguments have \(bytes) bytes; a call may have \(Limits.frameBytesMax)"
                 throw ActorError(.limitExceeded, message, actor: actor)
             }
-            location = try await locate(actor, channel)
         } catch {
             channel.release(ticket)
             throw error
         }
         let waiter = CallWaiter()
+        let timer = effort.deadline.map { deadline in
+            loop.schedule(after: deadline.left) { channel.abandon(waiter, deadline.error(of: actor)) }
+        }
+        defer { timer?.cancel() }
         let outcome = try await withTaskCancellationHandler {
             try await waiter.wait {
-                let submission = ActorChannel.Submission(
-                    method: method,
-                    genericSubstitutions: genericSubstitutions,
-                    arguments: arguments,
-                    retries: location.options.maxTaskRetries,
-                    identity: identity,
-                    waiter: waiter
-                )
-                channel.fill(ticket, with: submission)
+                located(channel, waiter) { result in
+                    guard case .success(let location) = result else { return channel.release(ticket) }
+                    let submission = ActorChannel.Submission(
+                        method: method,
+                        genericSubstitutions: genericSubstitutions,
+                        arguments: arguments,
+                        retries: effort.retries ?? location.options.maxTaskRetries,
+                        identity: identity,
+                        waiter: waiter
+                    )
+                    channel.fill(ticket, with: submission)
+                }
             }
         } onCancel: {
-            channel.abandon(waiter)
+            channel.abandon(waiter, CancellationError())
         }
         return (outcome, waiter.isRecorded)
     }
@@ -118,6 +124,24 @@ final class CallClient: Sendable {
     }
 
     func socket(of shard: ShardNumber) -> String { layout.shardSocket(shard) }
+
+    /// Goes on when the actor's place is known: at once, or after the supervisor has been asked.
+    private func located(
+        _ channel: ActorChannel,
+        _ waiter: CallWaiter,
+        _ next: @escaping @Sendable (Result<ActorLocation, any Error>) -> Void
+    ) {
+        if let known = channel.location { return next(.success(known)) }
+        // Not waited for: the caller may be cancelled before. Ends with the answer; the link answers every request.
+        Task(executorPreference: loop) { [self] in
+            do {
+                next(.success(try await locate(channel.actor, channel)))
+            } catch {
+                next(.failure(error))
+                waiter.resume(throwing: error)
+            }
+        }
+    }
 
     /// A handle that came from elsewhere knows only the actor's id: the supervisor knows the rest.
     private func locate(_ actor: ActorID, _ channel: ActorChannel) async throws -> ActorLocation {
