@@ -5,7 +5,7 @@ import Testing
 
 /// The supervisor dies; workers, callers and restarts go on.
 @Suite(.serialized) struct SupervisorDeathTests {
-    @Test func `a killed supervisor does not fail a single call, and its workers go on`() async throws {
+    @Test func `CHA-03: a killed supervisor does not fail a single call, and its workers go on`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)
             let worker = try await counter.processID()
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `everything killed at once loses no acknowledged change of a detached actor`() async throws {
+    @Test func `NAM-19: everything killed at once loses no acknowledged change of a detached actor`() async throws {
         let scratch = ScratchDirectory()
         let directory = scratch.file("data")
         var expected = 0
