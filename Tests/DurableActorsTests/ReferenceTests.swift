@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func `REF-02: a wait that runs out of time fails, and the reference still gives its value`() async throws {
-        try await withStopped { runtime, counter, pid in
+        try await withStopped { (runtime, counter, pid) async throws -> Void in
             let ref = counter.submit { try await $0.add(5) }
             for timeout in [Duration.zero, .milliseconds(50)] {
                 let single = await failure { _ = try await ref.value(timeout: timeout) }
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func `REF-02: the first failure is raised without waiting for the others`() async throws {
-        try await withStopped { runtime, counter, pid in
+        try await withStopped { (runtime, counter, pid) async throws -> Void in
             let never = counter.submit { try await $0.add(1) }
             let other = try await runtime.spawn(Counter.self)
             let failing = other.submit { counter -> Int in
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `REF-05: a wait with too few ready gives what is ready, in order, not before its time`() async throws {
-        try await withStopped { runtime, counter, pid in
+        try await withStopped { (runtime, counter, pid) async throws -> Void in
             let other = try await runtime.spawn(Counter.self)
             let never = counter.submit { try await $0.add(1) }
             let done = (1...3).map { _ in other.submit { try await $0.add(1) } }
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func `REF-08: a cancelled wait ends at once, and the call goes on`() async throws {
-        try await withStopped { runtime, counter, pid in
+        try await withStopped { (runtime, counter, pid) async throws -> Void in
             let ref = counter.submit { try await $0.add(1) }
             let waiting = Task { try await runtime.get([ref]) }
             waiting.cancel()

@@ -50,11 +50,9 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let supervisorUnreachable = Code("supervisorUnreachable")
         /// The runtime has been shut down.
         public static let runtimeStopped = Code("runtimeStopped")
-        /// The caller stopped waiting at its limit of time; the call may run still, or have run.
-        public static let timedOut = Code("timedOut")
         /// A bound of the framework was reached; send less, or in smaller parts.
         public static let limitExceeded = Code("limitExceeded")
-        /// The time given for a wait ran out; what was waited for goes on, and can be waited for again. Ray:
+        /// The time given for a wait ran out; a call that was waited for may run still, or have run. Ray:
         /// `GetTimeoutError`.
         public static let timedOut = Code("timedOut")
         /// A defect of the framework.
