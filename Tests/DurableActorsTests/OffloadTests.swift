@@ -9,12 +9,12 @@ distributed actor Blocker: DurableActor {
 
     init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
 
-    /// Blocks a thread until the file is there, for ten seconds at most.
+    /// Blocks a thread until the file is there, for two minutes at most.
     distributed func block(until file: String, begun: String, _ amount: Int) async throws -> Int {
         value += amount
         try await offload {
             _ = Attempts.note(in: begun)
-            let deadline = ContinuousClock.now + .seconds(10)
+            let deadline = ContinuousClock.now + .seconds(120)
             while access(file, F_OK) != 0 {
                 guard ContinuousClock.now < deadline else { throw Refusal(reason: "nobody came") }
                 usleep(1000)
@@ -48,7 +48,7 @@ distributed actor Blocker: DurableActor {
             Task {
                 try await self.offload {
                     _ = Attempts.note(in: begun)
-                    let deadline = ContinuousClock.now + .seconds(10)
+                    let deadline = ContinuousClock.now + .seconds(120)
                     while access(file, F_OK) != 0, ContinuousClock.now < deadline { usleep(1000) }
                     return number
                 }

@@ -110,8 +110,12 @@ distributed actor Gatekeeper: DurableActor {
             let running = (0..<10).map { _ in keeper.submit { try await $0.pass(gate) } }
             expectRefusal(await failure { _ = try await keeper.pass(gate) }, by: keeper)
             try await runtime.kill(keeper)
-            let late = (0..<50).map { _ in keeper.submit { try await $0.pass(gate) } }
-            for ref in running + late {
+            // This process knows of the death when its open calls have failed of it.
+            for ref in running {
+                let error = await failure { _ = try await ref.value }
+                #expect(error?.code == .died)
+            }
+            for ref in (0..<50).map({ _ in keeper.submit { try await $0.pass(gate) } }) {
                 let error = await failure { _ = try await ref.value }
                 #expect(error?.code == .died)
             }
