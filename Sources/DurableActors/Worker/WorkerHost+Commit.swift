@@ -96,7 +96,7 @@ extension WorkerHost {
         } catch {
             guard error.code == .full || error.code == .failed else { return shardFailed(error) }
             WorkerMain.log("the shard cannot be opened again, the next attempt is in half a second: \(error)")
-            loop.schedule(after: .milliseconds(500)) { [self] in reopen() }
+            reopenSoon()
             return
         }
         for actor in actors.values where !isShared || actor.hasWork { actor.build() }
@@ -105,9 +105,20 @@ extension WorkerHost {
     /// An actor's state could not be read, or its first state not be stored.
     func cannotBuild(_ actor: ActorHost, _ error: StoreError) {
         WorkerMain.log("\(actor.id) cannot be built, the next attempt is in half a second: \(error)")
+        guard error.code != .failed else { return reopenSoon() }
+        loop.schedule(after: .milliseconds(500)) { actor.build() }
+    }
+
+    /// Opens the shard again in half a second, unless that has happened by then: what runs on the new one must not be
+    /// dropped for an error of the old one.
+    private func reopenSoon() {
+        guard !isReopening else { return }
+        isReopening = true
+        let failed = store.map(ObjectIdentifier.init)
         loop.schedule(after: .milliseconds(500)) { [self] in
-            guard error.code == .failed else { return actor.build() }
-            for other in actors.values { other.drop() }
+            isReopening = false
+            guard store.map(ObjectIdentifier.init) == failed else { return }
+            for actor in actors.values { actor.drop() }
             reopen()
         }
     }

@@ -44,6 +44,8 @@ final class WorkerHost: @unchecked Sendable {
     var unknown: [ActorID: [InboundCall]] = [:]
     var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
     var isSweeping = false
+    /// Whether the shard is going to be opened again.
+    var isReopening = false
     var snapshots: SnapshotSchedule
     let started = ContinuousClock.now
     /// Calls that crashed earlier lives and must not run.
