@@ -37,6 +37,8 @@ package enum ShardClone {
                 else { throw StoreError(.failed, "nothing is stored of actor \(actor)") }
                 var record = try CBORDecoder().decode(StoredActor.self, from: StoredValue.open(row).payload)
                 record.name = name
+                // The registry knows those of an actor that has its shard for itself.
+                (record.arguments, record.options, record.createdIn) = (nil, nil, nil)
                 var fence = try Fence(decoding: stored)
                 (fence.epoch, fence.pid, fence.incarnation) = (1, getpid(), 0)
                 var rows: [RowSetID] = []

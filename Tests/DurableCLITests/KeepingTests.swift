@@ -350,6 +350,58 @@ struct KeepingTests {
         try await endAll(runtime)
     }
 
+    @Test("an actor of a group is put back and cloned alone, and a group is backed up and restored whole")
+    func goesBackInGroup() async throws {
+        let folder = try KeepingFolder()
+        let runtime = try await ActorRuntime.start(directory: folder.file("data"))
+        let plain = ActorOptions.resilient.shared("group")
+        var options = plain
+        options.history = .last(3)
+        let account = try await runtime.getOrCreate(Account.self, name: "one", options: options)
+        let neighbour = try await runtime.getOrCreate(Account.self, name: "two", options: plain)
+        let leaver = try await runtime.getOrCreate(Account.self, name: "three", options: options)
+        for _ in 1...6 {
+            for each in [account, neighbour, leaver] { _ = try await each.add(1) }
+        }
+        try await runtime.kill(leaver)
+        let list = try await KeepingTool.run("history", folder.file("data"), "one", "--json")
+        let versions = list.output.matches(of: /"version":([0-9]+)/).compactMap { UInt64($0.output.1) }
+        #expect(versions.count == 3, "\(list.output)")
+        let none = try await KeepingTool.run("history", folder.file("data"), "two", "--json")
+        #expect(none.output.isEmpty, "\(none.output)")
+        let oldest = try #require(versions.first)
+        let back = try await KeepingTool.run(
+            "history",
+            folder.file("data"),
+            "one",
+            "--back-to",
+            "\(oldest)",
+            "--yes"
+        )
+        #expect(back.code == 0, "\(back.errors)")
+        #expect(try await account.read()[0] == 4)
+        #expect(try await neighbour.read()[0] == 6)
+        #expect(try await account.add(1) == 5)
+        #expect(try await neighbour.add(1) == 7)
+        let verified = try await KeepingTool.run("verify", folder.file("data"))
+        #expect(verified.code == 0, "\(verified.output)\(verified.errors)")
+        let backup = try await KeepingTool.run("backup", folder.file("data"), folder.file("kept"))
+        #expect(backup.code == 0, "\(backup.errors)")
+        let restored = try await KeepingTool.run("restore", folder.file("kept"), folder.file("new"))
+        #expect(restored.code == 0, "\(restored.errors)")
+        try await endAll(runtime)
+        let clone = try await KeepingTool.run("clone", folder.file("new"), "--actor", "two", "--as", "twin")
+        #expect(clone.code == 0, "\(clone.errors)")
+        #expect(try await KeepingTool.run("verify", folder.file("new")).code == 0)
+        let second = try await ActorRuntime.start(directory: folder.file("new"))
+        for (name, amount) in [("one", 6), ("two", 8), ("twin", 8)] {
+            let actor = try await second.getActor(Account.self, name: name)
+            #expect(try await actor.add(1) == amount, "\(name)")
+        }
+        #expect(try await KeepingTool.run("verify", folder.file("new")).code == 0)
+        try await endAll(second)
+    }
+
     @Test("a clone has the state, an identity of its own, and leaves the original alone")
     func clones() async throws {
         let folder = try KeepingFolder()

@@ -181,6 +181,7 @@ final class ActorHost: @unchecked Sendable {
         let access = StateAccess(store, host.runtime.decoder, actor: id, type: activation.type) { [self] error in
             host.unreadable(error, self)
         }
+        store.history[id] = definition.options.history
         if let stored = try store.load(id) {
             try restore(activation, stored, access)
         } else {

@@ -103,7 +103,10 @@ extension WorkerHost {
         flush()
         guard isOpen, !ids.isEmpty else { return }
         try store?.commit(ids.map { WriteSet(actor: $0, changes: [.removeActor]) })
-        for id in ids { actors[id] = nil }
+        for id in ids {
+            actors[id] = nil
+            store?.history[id] = nil
+        }
         report(.membersRemoved(ids))
         sweepSoon()
     }

@@ -156,7 +156,6 @@ final class WorkerHost: @unchecked Sendable {
         store.sessionLeaseMilliseconds = sessionLeaseMilliseconds
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
-        if let history = assignment.record.options.history { store.history[assignment.record.id] = history }
         self.store = store
         if let notice = ShardNotice(directory: store.path).text {
             WorkerMain.log("\(assignment.record.typeDescription) \(assignment.record.id) \(notice)")

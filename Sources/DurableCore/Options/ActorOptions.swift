@@ -120,9 +120,6 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")
         }
         try history?.validate()
-        if history != nil, isolation != .dedicated {
-            throw ActorError(.invalidArgument, "history is kept of dedicated actors only; isolation is \(isolation)")
-        }
         if let name { try Self.validate(name, as: "name") }
         if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }
         try Self.validate(namespace, as: "namespace")

@@ -58,21 +58,23 @@ struct BackupCut {
         guard let registry = try cut.view(layout.supervisor) else {
             throw Failure("\(layout.directory) has no registry any more")
         }
-        let records = try RegistryFile.living(registry).sorted { $0.shard < $1.shard }
+        let records = try RegistryFile.living(registry)
+        // Actors of a group have one shard.
+        let numbers = Set(records.map(\.shard)).sorted()
         // A shard that is made while the others are held may have seen what came before, so look until none comes.
         var isComplete = false
         while !isComplete {
             isComplete = true
-            for record in records where !cut.holds(layout.shard(record.shard)) {
-                guard try cut.open(layout.shard(record.shard), expecting: ShardLayout.storeFormat) else { continue }
-                try cut.hold(layout.shard(record.shard))
+            for number in numbers where !cut.holds(layout.shard(number)) {
+                guard try cut.open(layout.shard(number), expecting: ShardLayout.storeFormat) else { continue }
+                try cut.hold(layout.shard(number))
                 isComplete = false
             }
         }
         var shards: [(number: ShardNumber, view: FileView)] = []
-        for record in records where cut.holds(layout.shard(record.shard)) {
-            guard let view = try cut.view(layout.shard(record.shard)) else { continue }
-            shards.append((record.shard, view))
+        for number in numbers where cut.holds(layout.shard(number)) {
+            guard let view = try cut.view(layout.shard(number)) else { continue }
+            shards.append((number, view))
         }
         return (registry, records, shards)
     }

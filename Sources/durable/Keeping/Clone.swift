@@ -10,7 +10,7 @@ struct Clone: ParsableCommand {
         abstract: "Copy an actor under another name within a directory, or a whole directory to a new one.",
         discussion: """
             With --actor and --as, DIR gets a detached actor more, with the state of the other one and an identity of \
-            its own; no runtime may be using DIR. With --to, a new directory is made as by backup and restore, also \
+            its own, in a worker of its own; no runtime may be using DIR. With --to, a new directory is made as by backup and restore, also \
             while DIR is in use.
             """
     )
@@ -87,6 +87,7 @@ struct Clone: ParsableCommand {
         var options = original.options
         options.name = name
         options.isDetached = true
+        options.isolation = .dedicated
         let record = ActorRecord(
             id: id,
             typeName: original.typeName,

@@ -38,10 +38,14 @@ struct DataDirectory {
     }
 
     /// The actor with this identity or name.
-    func actor(_ wanted: String) throws -> ActorRecord {
+    func actor(_ wanted: String) throws -> ActorRecord { try actorAndHost(wanted).actor }
+
+    /// The actor with this identity or name, and the record that tells its worker: its group's, or its own.
+    func actorAndHost(_ wanted: String) throws -> (actor: ActorRecord, host: ActorRecord) {
         let registry = try RegistryStore(layout, readOnly: true)
         defer { registry.close() }
-        let found = try registry.load().records.filter {
+        let records = try registry.load().records
+        let found = records.filter {
             $0.ended == nil && ($0.id.description == wanted.lowercased() || $0.options.name == wanted)
         }
         guard let record = found.first else { throw Failure("\(path) has no living actor \"\(wanted)\"") }
@@ -49,7 +53,7 @@ struct DataDirectory {
             let ids = found.map { "\($0.id) in namespace \($0.options.namespace)" }.joined(separator: ", ")
             throw Failure("\"\(wanted)\" is the name of several actors; choose one by its id: \(ids)")
         }
-        return record
+        return (record, records.first { $0.id == record.group } ?? record)
     }
 
     /// Runs a body while no supervisor can start here.

@@ -42,11 +42,11 @@ struct History: ParsableCommand {
     func run() throws {
         do {
             let directory = try backTo == nil ? DataDirectory(directory) : DataDirectory(inUse: directory)
-            let record = try directory.actor(actor)
+            let (record, host) = try directory.actorAndHost(actor)
             let shard = directory.layout.shard(record.shard)
             guard Files.exists("\(shard)/data.mdb") else { throw Failure("\(actor) has stored nothing yet") }
             if let backTo {
-                try putBack(record, in: shard, to: backTo)
+                try putBack(record, of: host, in: shard, to: backTo)
             } else if diff.count == 2 {
                 try show(ShardHistory.difference(of: record.id, from: diff[0], to: diff[1], in: shard))
             } else {
@@ -122,8 +122,13 @@ struct History: ParsableCommand {
         return pair[index]
     }
 
-    private func putBack(_ record: ActorRecord, in shard: String, to version: UInt64) throws {
-        let isRunning = record.worker.map(ProcessTable.isAlive) ?? false
+    private func putBack(
+        _ record: ActorRecord,
+        of host: ActorRecord,
+        in shard: String,
+        to version: UInt64
+    ) throws {
+        let isRunning = host.worker.map(ProcessTable.isAlive) ?? false
         if isRunning, !record.policy.maxRestarts.allows(after: record.policy.restarts) {
             throw Failure(
                 "\(actor) is running and may not be restarted any more, so putting it back would end it; shut its "
