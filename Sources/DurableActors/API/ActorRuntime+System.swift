@@ -50,17 +50,34 @@ extension ActorRuntime {
 
     private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome
     {
+        let options = PendingOptions.current?.take(for: actor)
+        var effort = try options?.effort(for: actor) ?? CallEffort()
+        let key = try options?.deduplication(of: actor)
+        while true {
+            let end = try await attempt(actor, target, encoder, key, effort)
+            guard effort.retryOn != .none, let error = CallResult.error(of: end.outcome, decoder),
+                let next = effort.next(after: error, end)
+            else { return end.outcome }
+            effort = next
+        }
+    }
+
+    /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
+    private func attempt(
+        _ actor: ActorID,
+        _ target: RemoteCallTarget,
+        _ encoder: CallEncoder,
+        _ key: Deduplication?,
+        _ effort: CallEffort
+    ) async throws -> CallEnd {
         if case .worker(let host) = membership {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()
         }
-        let options = PendingOptions.current?.take(for: actor)
-        let effort = try options?.effort(for: actor) ?? CallEffort()
-        let key = try options?.deduplication(of: actor)
         let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
         let identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         do {
-            let (outcome, isRecorded) = try await calls.call(
+            let end = try await calls.call(
                 actor,
                 method: target.identifier,
                 genericSubstitutions: encoder.genericSubstitutions,
@@ -68,8 +85,8 @@ extension ActorRuntime {
                 identity: identity,
                 effort: effort
             )
-            child?.ended(isRecorded: isRecorded)
-            return outcome
+            child?.ended(isRecorded: end.isRecorded)
+            return end
         } catch {
             child?.endedUnknown()
             throw error

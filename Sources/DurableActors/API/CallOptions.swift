@@ -21,6 +21,13 @@ public struct CallOptions: Sendable, Hashable {
     /// call that was not sent until then never runs; one that was sent may still run, and changes what it changes.
     public var timeout: Duration?
 
+    /// Errors that let the call be made again when its method throws them, as long as retries are left; none unless given.
+    ///
+    /// Deaths of the actor and these errors share the retries. Each attempt is a call of its own: it keeps what it
+    /// changed before it threw, and comes after the calls that were submitted meanwhile. Not together with a key, under
+    /// which there is one outcome.
+    public var retryOn: RetriedErrors = .none
+
     /// A call without a key and without a limit of time, retried as the actor's options say.
     public init() {}
 
@@ -28,6 +35,17 @@ public struct CallOptions: Sendable, Hashable {
     public static func maxTaskRetries(_ limit: RepeatLimit) -> CallOptions {
         var options = CallOptions()
         options.maxTaskRetries = limit
+        return options
+    }
+
+    /// A call that is made again when its method throws one of these errors; see ``retryOn``.
+    /// - Parameters:
+    ///   - errors: As in `[Busy.self]`, or `.all`.
+    ///   - maxTaskRetries: How often the call is made again; `nil` for what the actor's options say.
+    public static func retryOn(_ errors: RetriedErrors, maxTaskRetries: RepeatLimit? = nil) -> CallOptions {
+        var options = CallOptions()
+        options.retryOn = errors
+        options.maxTaskRetries = maxTaskRetries
         return options
     }
 
@@ -60,7 +78,15 @@ public struct CallOptions: Sendable, Hashable {
         if let timeout, timeout <= .zero {
             throw ActorError(.invalidArgument, "timeout is \(timeout); allowed is more than 0", actor: actor)
         }
-        return CallEffort(retries: maxTaskRetries, deadline: timeout.map { CallEffort.Deadline($0) })
+        guard retryOn == .none || idempotencyKey == nil else {
+            let message = "a call with an idempotencyKey has one outcome, and cannot be made again after an error"
+            throw ActorError(.invalidArgument, message, actor: actor)
+        }
+        return CallEffort(
+            retries: maxTaskRetries,
+            deadline: timeout.map { CallEffort.Deadline($0) },
+            retryOn: retryOn
+        )
     }
 
     /// What the call's frame carries of it.

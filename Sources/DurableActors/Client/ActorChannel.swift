@@ -11,6 +11,7 @@ final class ActorChannel: Sendable {
         var genericSubstitutions: [String]
         var arguments: [[UInt8]]
         var retries: RepeatLimit
+        var retriesUsed: Int
         var identity: CallerChannel.Identity
         var waiter: CallWaiter
     }
@@ -93,6 +94,7 @@ final class ActorChannel: Sendable {
                 genericSubstitutions: submission.genericSubstitutions,
                 arguments: submission.arguments,
                 retries: submission.retries,
+                retriesUsed: submission.retriesUsed,
                 identity: submission.identity
             )
             guard submission.waiter.assign(sequence) else {
@@ -222,6 +224,8 @@ final class ActorChannel: Sendable {
             // What a replaced connection still delivers is not listened to.
             guard state.connection === connection, reply.actor == actor else { return [] }
             if reply.isRecorded { state.waiters[reply.sequence]?.noteRecord() }
+            let retriesUsed = state.channel.retriesUsed(by: reply.sequence)
+            if let retriesUsed { state.waiters[reply.sequence]?.note(retriesUsed: retriesUsed) }
             return state.channel.replied(reply)
         }
     }

@@ -41,7 +41,6 @@ final class CallClient: Sendable {
     }
 
     /// Makes a call and waits for its outcome.
-    /// - Returns: The outcome, and whether the worker keeps a record of the call.
     func call(
         _ actor: ActorID,
         method: String,
@@ -49,7 +48,7 @@ final class CallClient: Sendable {
         arguments: [[UInt8]],
         identity: CallerChannel.Identity,
         effort: CallEffort = CallEffort()
-    ) async throws -> (outcome: CallOutcome, isRecorded: Bool) {
+    ) async throws -> CallEnd {
         let channel = channel(to: actor)
         let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
         do {
@@ -77,6 +76,7 @@ final class CallClient: Sendable {
                         genericSubstitutions: genericSubstitutions,
                         arguments: arguments,
                         retries: effort.retries ?? location.options.maxTaskRetries,
+                        retriesUsed: effort.retriesUsed,
                         identity: identity,
                         waiter: waiter
                     )
@@ -86,7 +86,13 @@ final class CallClient: Sendable {
         } onCancel: {
             channel.abandon(waiter, CancellationError())
         }
-        return (outcome, waiter.isRecorded)
+        let retries = effort.retries ?? channel.location?.options.maxTaskRetries ?? 0
+        return CallEnd(
+            outcome: outcome,
+            isRecorded: waiter.isRecorded,
+            retries: retries,
+            retriesUsed: waiter.retriesUsed
+        )
     }
 
     /// What became of an actor, by the supervisor's word.

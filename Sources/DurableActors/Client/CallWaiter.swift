@@ -8,6 +8,7 @@ final class CallWaiter: Sendable {
         var result: Result<CallOutcome, any Error>?
         var sequence: UInt64?
         var isRecorded = false
+        var retriesUsed = 0
     }
 
     private let state = Mutex(State())
@@ -20,6 +21,12 @@ final class CallWaiter: Sendable {
 
     /// The worker keeps a record of the call.
     func noteRecord() { state.withLock { $0.isRecorded = true } }
+
+    /// How many retries the call had used when it was answered.
+    var retriesUsed: Int { state.withLock { $0.retriesUsed } }
+
+    /// The call was answered, and had used so many retries.
+    func note(retriesUsed: Int) { state.withLock { $0.retriesUsed = retriesUsed } }
 
     /// Gives the call its number. False when the caller was cancelled before.
     func assign(_ sequence: UInt64) -> Bool {

@@ -87,6 +87,12 @@ enum CallResult {
         throw failure(outcome, decoder)
     }
 
+    /// The error that the call ended with, if it did.
+    static func error(of outcome: CallOutcome, _ decoder: CBORDecoder) -> (any Error)? {
+        if case .returned = outcome { return nil }
+        return failure(outcome, decoder)
+    }
+
     private static func failure(_ outcome: CallOutcome, _ decoder: CBORDecoder) -> any Error {
         switch outcome {
         case .returned:

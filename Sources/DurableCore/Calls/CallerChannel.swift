@@ -89,12 +89,16 @@ package struct CallerChannel: Sendable {
     /// Whether the actor is gone for good.
     package var isDead: Bool { if case .dead = state { true } else { false } }
 
-    /// A call was made. Returns its sequence number and what to do.
+    /// How many of its retries an unanswered call has used.
+    package func retriesUsed(by sequence: UInt64) -> Int? { calls[sequence]?.used }
+
+    /// A call was made, after `retriesUsed` others that it replaces. Returns its sequence number and what to do.
     package mutating func submit(
         method: String,
         genericSubstitutions: [String],
         arguments: [[UInt8]],
         retries: RepeatLimit,
+        retriesUsed: Int = 0,
         identity: Identity = Identity()
     ) -> (sequence: UInt64, actions: [Action]) {
         let sequence = nextSequence
@@ -123,7 +127,7 @@ package struct CallerChannel: Sendable {
         frame.firstSent = identity.firstSent
         frame.isRetriable = retries != 0
         frame.deduplication = identity.deduplication
-        calls[sequence] = Call(frame: frame, retries: retries)
+        calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
         switch state {
         case .idle:
             state = .connecting
