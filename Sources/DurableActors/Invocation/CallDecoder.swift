@@ -8,21 +8,20 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
     public typealias SerializationRequirement = any Codable
 
     private let frame: CallFrame
+    private let actorType: any DurableActor.Type
     private let runtime: ActorRuntime
     private var next = 0
 
-    init(_ frame: CallFrame, runtime: ActorRuntime) {
+    init(_ frame: CallFrame, for actorType: any DurableActor.Type, runtime: ActorRuntime) {
         self.frame = frame
+        self.actorType = actorType
         self.runtime = runtime
     }
 
-    /// The types that a generic method was called with.
+    /// The types that a generic method was called with: that of the actor, for a method of a protocol's extension.
     public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] {
-        guard frame.genericSubstitutions.isEmpty else {
-            // A type is looked up by name only on the supervisor's word, never on a caller's.
-            throw ActorError(.unknownMethod, "generic methods cannot be called in another process")
-        }
-        return []
+        // Names of other types were refused before.
+        frame.genericSubstitutions.isEmpty ? [] : [actorType]
     }
 
     /// The next argument.

@@ -65,14 +65,14 @@ extension ActorHost {
     private typealias TurnResult = (outcome: CallOutcome, hasRun: Bool)
 
     private func run(_ frame: CallFrame) async -> TurnResult {
-        do throws(ActorError) {
-            try methods.check(frame.method, of: definition.typeDescription, actor: id)
-        } catch {
-            return (.failed(error), false)
-        }
         guard let activation else {
             let message = "the actor's state could not be read again yet"
             return (.failed(ActorError(.storageFailed, message, actor: id)), false)
+        }
+        do throws(ActorError) {
+            try methods.check(frame, of: definition.typeDescription, on: activation.instance)
+        } catch {
+            return (.failed(error), false)
         }
         return await execute(frame, on: activation.instance, host.runtime)
     }
@@ -83,7 +83,7 @@ extension ActorHost {
         _ runtime: ActorRuntime
     ) async -> TurnResult {
         let handler = CallResultHandler()
-        var decoder = CallDecoder(frame, runtime: runtime)
+        var decoder = CallDecoder(frame, for: Act.self, runtime: runtime)
         do {
             try await runtime.executeDistributedTarget(
                 on: instance,

@@ -4,34 +4,71 @@ internal import DurableCore
 /// Which methods a caller may name: the distributed methods of the hosted type, and no others.
 ///
 /// Swift finds a method by its mangled name alone, whatever actor it is then run on. So the name must be one that the
-/// actor's own type declares: it starts with the type's mangled name.
+/// actor's own type declares, and starts with the type's mangled name, or one that an extension of a protocol declares
+/// that the type conforms to, and starts with the protocol's. The latter is generic: it is run with the actor's type.
 final class MethodCheck {
-    private let prefix: String
-    private var known: Set<String> = []
-
-    init(typeName: String) { prefix = "$s\(typeName)" }
-
-    /// Throws when the method is not one of the type's.
-    func check(_ method: String, of type: String, actor: ActorID) throws(ActorError) {
-        guard !known.contains(method) else { return }
-        // Distributed thunks end in "TE"; what lies between names the method.
-        guard method.hasPrefix(prefix), method.hasSuffix("TE"), method.utf8.count > prefix.utf8.count + 2 else {
-            let message = "\(type) has no distributed method \(method)"
-            throw ActorError(.unknownMethod, message, actor: actor)
-        }
-        guard !belongsToNestedType(method) else {
-            throw ActorError(.unknownMethod, "\(method) is a method of a type inside of \(type)", actor: actor)
-        }
-        if known.count < 1024 { known.insert(method) }
+    private enum Origin {
+        case type
+        case protocolExtension
     }
 
-    /// The name of a type inside of the actor's starts like the actor's own. Classes and actors end in "C".
-    private func belongsToNestedType(_ method: String) -> Bool {
-        var end = method.index(method.startIndex, offsetBy: prefix.count)
-        while let position = method[end...].firstIndex(of: "C") {
-            end = method.index(after: position)
-            if _typeByName(String(method[..<end].dropFirst(2))) is any DistributedActor.Type { return true }
+    private let typeName: String
+    private let prefix: String
+    private var known: [String: Origin] = [:]
+
+    init(typeName: String) {
+        self.typeName = typeName
+        prefix = "$s\(typeName)"
+    }
+
+    /// Throws when the call's method is not one of the type's.
+    func check(_ call: CallFrame, of type: String, on instance: any DurableActor) throws(ActorError) {
+        let origin = try origin(of: call.method, type, instance)
+        // A type is looked up by name only on the supervisor's word, never on a caller's.
+        guard call.genericSubstitutions == (origin == .type ? [] : [typeName]) else {
+            let message = "generic methods cannot be called in another process"
+            throw ActorError(.unknownMethod, message, actor: instance.id)
         }
-        return false
+    }
+
+    private func origin(of method: String, _ type: String, _ instance: any DurableActor) throws(ActorError) -> Origin {
+        if let known = known[method] { return known }
+        // Distributed thunks end in "TE"; what lies between names the method.
+        let isThunk = method.hasPrefix("$s") && method.hasSuffix("TE")
+        let isOwn = isThunk && method.hasPrefix(prefix) && method.utf8.count > prefix.utf8.count + 2
+        guard isOwn || isThunk && isOfProtocol(method, instance) else {
+            let message = "\(type) has no distributed method \(method)"
+            throw ActorError(.unknownMethod, message, actor: instance.id)
+        }
+        guard !belongsToNestedType(method, behind: isOwn ? prefix.count : 2) else {
+            let message = "\(method) is a method of a type inside of \(type), or of another one"
+            throw ActorError(.unknownMethod, message, actor: instance.id)
+        }
+        let origin = isOwn ? Origin.type : .protocolExtension
+        if known.count < 1024 { known[method] = origin }
+        return origin
+    }
+
+    /// Whether the name starts with that of a protocol that the actor conforms to. Names of protocols end in "P".
+    private func isOfProtocol(_ method: String, _ instance: any DurableActor) -> Bool {
+        prefixes(of: method, endingIn: "P", behind: 2).contains { name in
+            // As a type of values, the protocol's name ends in "_p".
+            guard let found = _typeByName("\(name.dropLast())_p") else { return false }
+            return conforms(instance, found)
+        }
+    }
+
+    private func conforms<Found>(_ instance: any DurableActor, _ found: Found.Type) -> Bool { instance is Found }
+
+    /// The name of a type inside of the actor's starts like the actor's own. Classes and actors end in "C".
+    private func belongsToNestedType(_ method: String, behind count: Int) -> Bool {
+        prefixes(of: method, endingIn: "C", behind: count).contains { name in
+            _typeByName(name) is any DistributedActor.Type
+        }
+    }
+
+    /// What the name is up to each of these letters, without the "$s" that all have.
+    private func prefixes(of method: String, endingIn letter: Character, behind count: Int) -> [String] {
+        method.indices.dropFirst(count).filter { method[$0] == letter }.map { String(method[...$0].dropFirst(2)) }
     }
 }
