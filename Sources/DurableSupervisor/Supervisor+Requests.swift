@@ -71,6 +71,7 @@ extension Supervisor {
         if case .driver(let id) = request.owner, drivers[id] == nil, !request.options.isDetached {
             return .failed(ActorError(.runtimeStopped, "the driver that was to own the actor has left the runtime"))
         }
+        let life = registry.records[request.id]?.ownerLife
         switch registry.create(request) {
         case .created(let record):
             changes.records.append(record)
@@ -84,6 +85,13 @@ extension Supervisor {
             }
             guard record.typeName == request.typeName else {
                 return .failed(wrongType(record, asked: request.typeDescription))
+            }
+            if request.isDerived, record.ended != nil || hosting(record).slot.isEnding {
+                return .status(status(of: record.id))
+            }
+            if record.ownerLife != life {
+                changes.records.append(record)
+                persistSoon()
             }
             return .location(ActorLocation(use(record, executable: request.executable)))
         case .nameTaken(let holder):

@@ -19,6 +19,7 @@ extension Supervisor {
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
             if incarnation == hosted.slot.incarnation { served(hosted) }
             perform(hosted.slot.served(incarnation, now: now), on: shard)
+            endActors(registry.leftBehind(by: hosted.actor, in: incarnation), because: .ownerDied)
             // The recovery is over: now there is time to warm the next spare.
             refill(worker.executable)
         case .refused(let shard, let incarnation, let cause):
@@ -26,6 +27,8 @@ extension Supervisor {
             perform(hosted.slot.refused(incarnation, cause: cause), on: shard)
         case .memberRefused(let id, let cause):
             memberRefused(id, cause)
+        case .memberServing(let id, let incarnation):
+            endActors(registry.leftBehind(by: id, in: incarnation), because: .ownerDied)
         case .membersRemoved(let ids):
             membersRemoved(ids)
         case .noticed(let shard, let incarnation, let text):

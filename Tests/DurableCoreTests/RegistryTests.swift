@@ -50,6 +50,34 @@ struct RegistryTests {
         #expect(ended.ended == .killed)
     }
 
+    @Test func childrenThatALaterLifeDoesNotMakeAgainAreLeftBehind() throws {
+        var registry = Registry()
+        let parent = try created(&registry, .simple(1))
+        func child(_ number: UInt64, life: Incarnation?, isDetached: Bool = false) -> CreateRequest {
+            var request = CreateRequest.simple(number, isDetached: isDetached, owner: .actor(parent.id))
+            request.ownerLife = life
+            return request
+        }
+        for number: UInt64 in 2...3 { _ = try created(&registry, child(number, life: 1)) }
+        _ = try created(&registry, child(4, life: nil))
+        _ = try created(&registry, child(5, life: 1, isDetached: true))
+        #expect(registry.leftBehind(by: parent.id, in: 1).isEmpty)
+        #expect(registry.leftBehind(by: parent.id, in: 2) == [id(2), id(3)])
+        for number: UInt64 in [3, 4] {
+            guard case .existing(let again) = registry.create(child(number, life: 2)) else {
+                Issue.record("\(number) is there already")
+                return
+            }
+            #expect(again.ownerLife == (number == 3 ? 2 : nil), "what goes on is never given up")
+        }
+        #expect(registry.leftBehind(by: parent.id, in: 2) == [id(2)])
+        #expect(registry.create(child(3, life: 1)) == .existing(try #require(registry.records[id(3)])), "late")
+        #expect(registry.records[id(3)]?.ownerLife == 2)
+        _ = registry.end(id(2), cause: .ownerDied)
+        #expect(registry.leftBehind(by: parent.id, in: 2).isEmpty)
+        #expect(registry.leftBehind(by: parent.id, in: 9) == [id(3)])
+    }
+
     @Test func anOwnersActorsAreThoseThatLive() throws {
         var registry = Registry()
         let parent = try created(&registry, .simple(1))

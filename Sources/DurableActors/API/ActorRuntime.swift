@@ -174,7 +174,7 @@ extension ActorRuntime {
             throw ActorError(.serialization, "the arguments of \(type) cannot be encoded", cause: "\(error)")
         }
         var generator = SystemRandomNumberGenerator()
-        let request = CreateRequest(
+        var request = CreateRequest(
             id: ActorID(random: &generator),
             typeName: typeName,
             typeDescription: String(describing: type),
@@ -184,6 +184,14 @@ extension ActorRuntime {
             executable: executable,
             getsExisting: getsExisting
         )
+        guard let turn = Turn.current, !getsExisting else { return try handle(type, await location(.create(request))) }
+        request.ownerLife = turn.lifeOfChildren
+        // One that has ended is not had again by creating it: then it is the next.
+        while let child = turn.nextChild(request.kind) {
+            request.id = child
+            request.isDerived = true
+            if case .location(let location) = try await ask(.create(request)) { return try handle(type, location) }
+        }
         return try handle(type, await location(.create(request)))
     }
 
@@ -221,5 +229,17 @@ extension ActorRuntime {
         let response = try await link.request(request)
         if case .failed(let error) = response { throw error }
         return response
+    }
+}
+
+extension CreateRequest {
+    /// What is the same when one actor is created twice.
+    fileprivate var kind: [UInt8] {
+        var writer = ByteWriter(reserving: arguments.count + 256)
+        writer.write(counted: typeName)
+        writer.write(counted: options.name ?? "")
+        writer.write(counted: options.namespace)
+        writer.write(raw: arguments)
+        return writer.bytes
     }
 }

@@ -108,6 +108,7 @@ final class ActorHost: @unchecked Sendable {
             defer { host.notes.end(turn.takeNote()) }
             do {
                 let activation = try await construct(in: turn)
+                _ = turn.end()
                 guard generation == self.generation else { return }
                 try install(activation)
                 begin(activation)

@@ -7,6 +7,7 @@ final class Turn: Sendable {
 
     private struct State {
         var numbers: [CallKey: UInt64] = [:]
+        var created: [[UInt8]: UInt64] = [:]
         var open = 0
         var needsRecord = false
         var released: [ActorID: [CallKey]] = [:]
@@ -65,6 +66,27 @@ final class Turn: Sendable {
             actor: actor,
             identity: CallerChannel.Identity(deduplication: deduplication, firstSent: call.firstSent)
         )
+    }
+
+    /// The identity of the next actor of a kind that this turn creates, so that it is the same actor when the turn is
+    /// run again, or the constructor by a later life. `nil` when each one is new: nobody would create it again, or
+    /// nothing remembers what it was.
+    func nextChild(_ kind: [UInt8]) -> ActorID? {
+        if let call { guard actor.host.isStored, call.isRetriable || call.deduplication != nil else { return nil } }
+        let number = state.withLock { state -> UInt64? in
+            guard !state.isEnded else { return nil }
+            defer { state.created[kind, default: 0] += 1 }
+            return state.created[kind, default: 0]
+        }
+        return number.flatMap { ActorID(parent: (actorID, call?.name), kind: kind, number: $0) }
+    }
+
+    /// The life of the actor that what it creates now ends with, unless the next life creates it again. `nil` for what
+    /// may be known to its stored state.
+    var lifeOfChildren: Incarnation? {
+        let host = actor.host
+        let isForgotten = call == nil && !state.withLock(\.isEnded) && context?.wasRestored == true
+        return isForgotten || !host.isStored ? host.assignment.incarnation : nil
     }
 
     fileprivate func ended(_ child: ChildCall, isRecorded: Bool?) {

@@ -134,6 +134,7 @@ final class WorkerHost: @unchecked Sendable {
     /// An actor is built. The only one of its shard is reachable from here on.
     func built(_ actor: ActorHost) {
         if !isShared, listener == nil { serve() }
+        if isShared, actor.context?.wasRestarted == true { report(.memberServing(actor.id, assignment.incarnation)) }
     }
 
     /// Opens the shard and raises its epoch.

@@ -22,6 +22,8 @@ package struct ActorRecord: Sendable, Hashable, Codable {
     package var options: ActorOptions
     /// Who it ends with.
     package var owner: Owner
+    /// The life of its owner that it ends with, unless the next one makes it again; `nil` when it goes on.
+    package var ownerLife: Incarnation?
     /// The executable that its workers run.
     package var executable: String
     /// Where its state is.

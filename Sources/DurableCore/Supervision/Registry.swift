@@ -49,7 +49,7 @@ package struct Registry: Sendable {
 
     /// Creates an actor, or finds the one that has the name.
     package mutating func create(_ request: CreateRequest) -> OnCreate {
-        if let known = records[request.id] { return .existing(known) }
+        if let known = records[request.id] { return .existing(madeAgain(known, request)) }
         if let name = request.options.name {
             let key = Name(namespace: request.options.namespace, name: name)
             if let holder = names[key], let record = records[holder] {
@@ -77,12 +77,26 @@ package struct Registry: Sendable {
             executable: request.executable,
             shard: group?.shard ?? nextShard
         )
+        if !request.options.isDetached { record.ownerLife = request.ownerLife }
         record.group = group?.id
         // A worker tells from it which of its group's lives the actor has seen.
         record.incarnation = group?.incarnation ?? 0
         if group == nil { nextShard += 1 }
         insert(record)
         return .created(record)
+    }
+
+    /// A child that ended with a life of its owner and that a later one has made as well goes on with that.
+    private mutating func madeAgain(_ known: ActorRecord, _ request: CreateRequest) -> ActorRecord {
+        guard known.ended == nil, let former = known.ownerLife, let life = request.ownerLife, former < life else {
+            return known
+        }
+        return update(known.id) { $0.ownerLife = life } ?? known
+    }
+
+    /// The children that ended with former lives of an actor, when this one has made what it makes.
+    package func leftBehind(by owner: ActorID, in life: Incarnation) -> [ActorID] {
+        owned(by: .actor(owner)).filter { (records[$0]?.ownerLife).map { $0 < life } ?? false }
     }
 
     /// The record that stands for a group's worker and shard, made when this is its first actor.

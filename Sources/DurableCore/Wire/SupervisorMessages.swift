@@ -6,6 +6,10 @@ package struct CreateRequest: Sendable, Hashable, Codable {
     package var arguments: [UInt8]
     package var options: ActorOptions
     package var owner: Owner
+    /// The life of its owner that it ends with, unless the next one makes it again.
+    package var ownerLife: Incarnation?
+    /// Whether the identity follows from what creates it: then there is an answer as well when it has ended.
+    package var isDerived = false
     package var executable: String
     /// Whether an actor that has the name already will do.
     package var getsExisting: Bool
@@ -270,6 +274,8 @@ package enum WorkerReport: Sendable, Hashable, Codable {
     case refused(ShardNumber, Incarnation, DeathCause)
     /// One of the actors that share the worker cannot be hosted; the others go on.
     case memberRefused(ActorID, DeathCause)
+    /// One of the actors that share the worker is built, in this life of the worker.
+    case memberServing(ActorID, Incarnation)
     /// The rows of actors that ended are gone.
     case membersRemoved([ActorID])
     /// Something happened to the shard that the ledger has to tell; the notice stays in the shard's directory until
