@@ -71,6 +71,14 @@ extension Supervisor {
         if case .driver(let id) = request.owner, drivers[id] == nil, !request.options.isDetached {
             return .failed(ActorError(.runtimeStopped, "the driver that was to own the actor has left the runtime"))
         }
+        if case .shared(let name) = request.options.isolation, let group = registry.group(name),
+            let ending = hosted[group.shard], ending.slot.isEnding
+        {
+            // Its last member has just ended: worker and shard go, and the group begins anew.
+            let again = { [self] in if let known = create(request, answer) { answer(known) } }
+            ending.waiters.append((ending.slot.incarnation, again))
+            return nil
+        }
         let life = registry.records[request.id]?.ownerLife
         switch registry.create(request) {
         case .created(let record):

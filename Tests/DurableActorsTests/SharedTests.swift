@@ -55,6 +55,23 @@ import Testing
         await runtime.shutdown()
     }
 
+    @Test func `an actor that joins a group while its last member ends lives in a new worker`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            var last = try await runtime.spawn(Counter.self, options: shared)
+            for round in 1...20 {
+                #expect(try await last.add(round) == round)
+                // The supervisor hears of the end first, and of the next actor while the worker is dying.
+                let ending = last
+                let end = Task.immediate { try await runtime.kill(ending) }
+                last = try await runtime.spawn(Counter.self, options: shared)
+                #expect(try await last.read() == 0)
+                try await end.value
+                #expect(await failure { _ = try await ending.read() }?.code == .died)
+                #expect(try await runtime.actors().map(\.id) == [last.id])
+            }
+        }
+    }
+
     @Test func `an actor whose constructor throws ends alone`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in

@@ -86,6 +86,13 @@ package struct Registry: Sendable {
         return .created(record)
     }
 
+    /// The record that stands for the worker and the shard of a group.
+    package func group(_ name: String) -> ActorRecord? { Self.groupID(name).flatMap { records[$0] } }
+
+    private static func groupID(_ name: String) -> ActorID? {
+        ActorID(bytes: SipHash128.hash(Array("group \(name)".utf8)))
+    }
+
     /// A child that ended with a life of its owner and that a later one has made as well goes on with that.
     private mutating func madeAgain(_ known: ActorRecord, _ request: CreateRequest) -> ActorRecord {
         guard known.ended == nil, let former = known.ownerLife, let life = request.ownerLife, former < life else {
@@ -101,7 +108,7 @@ package struct Registry: Sendable {
 
     /// The record that stands for a group's worker and shard, made when this is its first actor.
     private mutating func group(_ name: String, for request: CreateRequest) -> ActorRecord {
-        let id = ActorID(bytes: SipHash128.hash(Array("group \(name)".utf8))) ?? request.id
+        let id = Self.groupID(name) ?? request.id
         if let known = records[id], known.ended == nil { return known }
         endedOrder.removeAll { $0 == id }
         let record = ActorRecord(
