@@ -18,6 +18,9 @@ package enum Limits {
     package static let gracePeriod: Duration = .seconds(10)
     /// How long a new supervisor waits for a living worker to register before it replaces it.
     package static let adoptionTimeout: Duration = .seconds(3)
+    /// How long a new supervisor waits for a worker of an actor that is not known to have any: it may have been assigned
+    /// in the former one's last moment.
+    package static let workerReturnTimeout: Duration = .milliseconds(200)
     /// How long a connection may take to present itself.
     package static let handshakeTimeout: Duration = .seconds(5)
     /// The bytes of one call or reply.

@@ -24,22 +24,26 @@ extension Supervisor {
                 restart(record)
             } else if record.owner == .detached {
                 becomeDormant(record)
+                if isContinued { awaitWorker(of: record) }
             } else if isContinued {
-                // Its first worker was never assigned: the first use starts it.
-                _ = host(record)
+                // Its first worker was never assigned, or this was not stored.
+                host(record).isWanted = true
+                awaitWorker(of: record)
             } else {
                 perform(host(record).slot.end(because: .ownerDied), on: record.shard)
             }
         }
         endOrphans()
         sweepShards()
-        sweepStderr()
+        // By then all workers that are left have returned.
+        loop.schedule(after: Limits.workerReturnTimeout) { [self] in sweepStderr() }
     }
 
     /// A worker that outlived its supervisor registers again.
     func returningWorkerHandler(_ hello: Hello) -> ConnectionHandler? {
         guard let greeting = try? CBORDecoder().decode(WorkerGreeting.self, from: hello.info),
-            let worker = pool.workers[greeting.identity.pid], worker.identity == greeting.identity
+            let worker = pool.workers[greeting.identity.pid] ?? stranger(greeting.identity),
+            worker.identity == greeting.identity
         else { return nil }
         let handler = pool.controlHandler(for: worker)
         let box = LoopConfined(value: worker)
@@ -53,8 +57,65 @@ extension Supervisor {
         )
     }
 
+    /// A worker of the directory that the registry does not name.
+    private func stranger(_ identity: WorkerIdentity) -> WorkerProcess? {
+        guard let handle = try? ProcessHandle.adopt(pid: identity.pid, startTime: identity.startTime) else {
+            return nil
+        }
+        let stderr = try? StderrFile(path: layout.stderrFile(identity.serial))
+        let worker = WorkerProcess(handle: handle, identity: identity, executable: "", stderr: stderr, page: nil)
+        worker.phase = .unknown
+        do {
+            try pool.adopt(worker)
+        } catch {
+            log("a worker that returned cannot be watched: \(error.message)")
+            return nil
+        }
+        return worker
+    }
+
+    /// The shard has no worker that is known of. One may have been assigned so late that it was not stored any more:
+    /// until that can have returned, nobody else gets the shard.
+    private func awaitWorker(of record: ActorRecord) {
+        hosting(record).isAwaited = true
+        loop.schedule(after: Limits.workerReturnTimeout) { [self] in
+            guard let hosted = hosted[record.shard], hosted.isAwaited else { return }
+            hosted.isAwaited = false
+            if hosted.isWanted { activate(hosted, record.shard) }
+        }
+    }
+
+    /// Starts what is dormant, as soon as no worker can return that has it.
+    func activate(_ hosted: Hosted, _ shard: ShardNumber) {
+        guard !hosted.isAwaited else {
+            hosted.isWanted = true
+            return
+        }
+        perform(hosted.slot.activate(now: now), on: shard)
+    }
+
+    /// It is the worker that was waited for: from now on the registry names it.
+    private func recognise(_ worker: WorkerProcess, _ hosting: WorkerGreeting.Hosting) {
+        guard worker.phase == .unknown, let hosted = hosted[hosting.shard], hosted.isAwaited,
+            hosted.slot.state == .dormant, hosted.actor == hosting.actor
+        else { return }
+        let updated = registry.update(hosting.actor) {
+            $0.incarnation = hosting.incarnation
+            $0.worker = worker.identity
+        }
+        guard let updated else { return }
+        hosted.isAwaited = false
+        hosted.slot = Slot.adopting(policy: updated.policy, incarnation: hosting.incarnation, now: now)
+        hosted.worker = worker
+        worker.executable = updated.executable
+        worker.phase = .assigned(hosting.shard, hosting.incarnation)
+        changes.records.append(updated)
+        persistSoon()
+    }
+
     /// A returning worker hands back its listening socket and its page.
     func takeOver(_ worker: WorkerProcess, _ hosting: WorkerGreeting.Hosting, _ descriptors: [OwnedDescriptor]) {
+        recognise(worker, hosting)
         guard let hosted = hosted[hosting.shard], hosted.worker === worker,
             hosted.slot.incarnation == hosting.incarnation, descriptors.count == 2
         else {

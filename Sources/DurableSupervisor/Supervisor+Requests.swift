@@ -129,7 +129,7 @@ extension Supervisor {
             return
         }
         for (record, answer) in created {
-            perform(hosting(record).slot.activate(now: now), on: record.shard)
+            activate(hosting(record), record.shard)
             answer(.location(ActorLocation(record)))
         }
     }
@@ -148,7 +148,7 @@ extension Supervisor {
         guard hosted.slot.state == .dormant else { return record }
         if let group = record.group { _ = registry.update(group) { $0.executable = executable } }
         let updated = registry.update(record.id) { $0.executable = executable } ?? record
-        perform(hosted.slot.activate(now: now), on: record.shard)
+        activate(hosted, record.shard)
         return updated
     }
 
@@ -169,7 +169,7 @@ extension Supervisor {
         }
         let hosted = hosting(record)
         if let worker = hosted.worker, !worker.handle.isAlive { pool.exited(worker) }
-        if case .dormant = hosted.slot.state { perform(hosted.slot.activate(now: now), on: record.shard) }
+        if case .dormant = hosted.slot.state { activate(hosted, record.shard) }
         let isLost = lost == hosted.slot.incarnation && hosted.slot.isRunning
         guard hosted.worker != nil, isLost || hosted.slot.isEnding else {
             answer(.status(status(of: id)))

@@ -67,7 +67,7 @@ extension Supervisor {
     func spareExited(_ worker: WorkerProcess, _ cause: DeathCause) {
         let tail = worker.stderrTail
         unlink(layout.stderrFile(worker.identity.serial))
-        guard !isEnding, !worker.isKilledByUs else { return }
+        guard !isEnding, !worker.isKilledByUs, worker.phase != .unknown else { return }
         guard worker.phase == .starting else {
             refill(worker.executable)
             return

@@ -16,6 +16,10 @@ final class Supervisor: @unchecked Sendable {
         let actor: ActorID
         var worker: WorkerProcess?
         var listener: Listener?
+        /// Whether a worker may return that was assigned in the last moment of a former supervisor.
+        var isAwaited = false
+        /// Whether it is to be started when that worker has not.
+        var isWanted = false
         /// Answered once the incarnation or the state has changed.
         var waiters: [(Incarnation?, () -> Void)] = []
         /// What has crashed its workers. Lost with the supervisor: then counting starts again.

@@ -12,13 +12,15 @@ final class WorkerProcess {
         case spare
         /// It has a shard.
         case assigned(ShardNumber, Incarnation)
+        /// It returned to a supervisor that does not know it, and has not said what it hosts.
+        case unknown
         /// It was replaced while it may still live; nothing that it says counts any more.
         case abandoned
     }
 
     let handle: ProcessHandle
     let identity: WorkerIdentity
-    let executable: String
+    var executable: String
     let stderr: StderrFile?
     var phase: Phase = .starting
     var connection: Connection?

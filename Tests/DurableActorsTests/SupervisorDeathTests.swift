@@ -43,6 +43,41 @@ import Testing
         }
     }
 
+    @Test(arguments: [ActorOptions.default, .resilient.shared("group"), .resilient.detached(name: "one")])
+    func `a worker that was assigned in its supervisor's last moment is adopted by the next one`(
+        options: ActorOptions
+    ) async throws {
+        for _ in 0..<5 {
+            let scratch = ScratchDirectory()
+            try await ActorRuntime.withRuntime { runtime in
+                let setup = Recorder.Setup(log: scratch.file("log"))
+                let supervisor = try #require(runtime.supervisorProcessID)
+                let recorder = try await runtime.spawn(Recorder.self, setup, options: options)
+                kill(supervisor, SIGKILL)
+                #expect(try await recorder.step(1) == 1)
+                _ = try await runtime.process(of: recorder)
+                #expect(try await recorder.step(2) == 2)
+                #expect(Notes.lines(of: setup.log) == ["init", "step 1", "step 2"])
+                try await runtime.kill(recorder)
+            }
+        }
+    }
+
+    @Test func `a constructor that throws while no supervisor is there is refused by the next one`() async throws {
+        for _ in 0..<5 {
+            let scratch = ScratchDirectory()
+            try await ActorRuntime.withRuntime { runtime in
+                let setup = Recorder.Setup(log: scratch.file("log"), isThrowing: true)
+                let supervisor = try #require(runtime.supervisorProcessID)
+                let recorder = try await runtime.spawn(Recorder.self, setup)
+                kill(supervisor, SIGKILL)
+                let error = await failure { _ = try await recorder.read() }
+                #expect(error?.code == .died)
+                #expect(error?.message.contains("constructor threw") == true, "\(String(describing: error))")
+            }
+        }
+    }
+
     @Test func `a worker that was adopted and then dies is restarted on the same socket`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)

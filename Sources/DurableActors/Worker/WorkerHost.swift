@@ -53,6 +53,8 @@ final class WorkerHost: @unchecked Sendable {
     /// Actors of the group that must not be started in this life, and what their callers get.
     var refusals: [ActorID: ActorError] = [:]
     var expiry = ExpiryState()
+    /// What was said when the shard could not be hosted.
+    private var refusal: WorkerReport?
 
     init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
         self.assignment = assignment
@@ -214,7 +216,14 @@ extension WorkerHost {
     func refuse(_ cause: DeathCause) {
         let record = assignment.record
         WorkerMain.log("\(record.typeDescription) \(record.id) cannot be hosted: \(cause)")
-        report(.refused(record.shard, assignment.incarnation, cause))
+        refusal = .refused(record.shard, assignment.incarnation, cause)
+        repeatRefusal()
+    }
+
+    /// Says again that the shard cannot be hosted: the next supervisor has not heard of it.
+    func repeatRefusal() {
+        assertOnLoop()
+        if let refusal { report(refusal) }
     }
 
     /// An actor cannot live. Alone in its worker it ends with it; shared, the others go on.

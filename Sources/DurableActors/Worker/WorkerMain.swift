@@ -154,12 +154,13 @@ final class WorkerMain: Sendable {
 
     /// A new supervisor gets what the old one held: the listening socket and the page.
     private func opened(_ connection: Connection) {
-        let (hosting, listener, page) = state.withLock { ($0.hosting, $0.listener, $0.page) }
+        let (hosting, listener, page, host) = state.withLock { ($0.hosting, $0.listener, $0.page, $0.host) }
         guard let hosting, let page, let report = try? CBOREncoder().encode(WorkerReport.handover(hosting)) else {
             return
         }
         let frame = Frame(kind: FrameKind.report, payload: report)
         _ = connection.send(frame, descriptors: [listener, page.descriptor])
+        if let host { actorLoop.execute { host.repeatRefusal() } }
     }
 
     static func log(_ message: String) {
