@@ -45,6 +45,9 @@ extension Supervisor {
         case .kill(let id, let noRestart):
             kill(id, because: .killed, noRestart: noRestart, answer)
         case .exit(let id):
+            guard faults.passes(.supervisorBeforeExit, incarnation: registry.records[id]?.incarnation ?? 0) else {
+                return answer(.failed(ActorError(.internalError, "fault injection: the exit is refused", actor: id)))
+            }
             kill(id, because: .intendedExit, noRestart: true, answer)
         case .describe(let id):
             let record = registry.records[id].flatMap { $0.ended == nil ? $0 : nil }

@@ -172,6 +172,22 @@ distributed actor Leaver: DurableActor {
         }
     }
 
+    @Test(arguments: kinds)
+    func `an exit that the supervisor refuses throws, and the actor lives on`(options: ActorOptions) async throws {
+        let scratch = ScratchDirectory()
+        let (file, setup) = (scratch.file("file"), Leaver.Setup(starts: scratch.file("starts")))
+        close(open(file, O_CREAT | O_WRONLY, 0o600))
+        var configuration = RuntimeConfiguration()
+        configuration.faults = [FaultSpecification(.supervisorBeforeExit, action: .skip)]
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            let leaver = try await runtime.spawn(Leaver.self, setup, options: options)
+            try await leaver.with(.timeout(.seconds(10))) { try await $0.leave(after: file) }
+            #expect(try await leaver.add(1) == 0, "it went on behind the exit")
+            #expect(isIntended(await failure { try await leaver.leave(after: file) }))
+            #expect(Attempts.count(in: setup.starts) == 1)
+        }
+    }
+
     @Test func `EXT-02: an exit without a supervisor takes place when there is one again`() async throws {
         let scratch = ScratchDirectory()
         let (file, setup) = (scratch.file("file"), Leaver.Setup(starts: scratch.file("starts")))

@@ -10,8 +10,8 @@ extension ActorContext {
     /// changed is not committed: nobody could ever see it.
     ///
     /// Of a group, only this actor ends. What the turn held in memory is then not released while the worker lives.
-    /// - Throws: ``ActorError`` with `invalidArgument` outside of actors, and with `storageFailed` when calls that had
-    ///   returned cannot be stored; the actor lives on.
+    /// - Throws: ``ActorError`` with `invalidArgument` outside of actors, with `storageFailed` when calls that had
+    ///   returned cannot be stored, and with what the supervisor says when it refuses; the actor lives on.
     public static func exit() async throws -> Never {
         guard let turn = Turn.current else {
             throw ActorError(.invalidArgument, "only the code of an actor can exit from it; use kill from outside")
@@ -19,8 +19,13 @@ extension ActorContext {
         let actor = turn.actor
         try await actor.host.flushFinishedTurns()
         try await actor.host.onLoop { actor.exits(turn) }
-        // While there is no supervisor, the answer waits for the next one. Without an answer there is no way back either.
-        _ = try? await actor.host.link.request(.exit(actor.id))
+        do {
+            // While there is no supervisor, the answer waits for the next one.
+            if case .failed(let error) = try await actor.host.link.request(.exit(actor.id)) { throw error }
+        } catch {
+            try await actor.host.onLoop { actor.stays(turn) }
+            throw error
+        }
         while true {
             await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
         }

@@ -138,6 +138,13 @@ final class ActorHost: @unchecked Sendable {
         host.notes.end(turn.takeNote())
     }
 
+    /// It could not end: the turn goes on.
+    func stays(_ turn: Turn) {
+        host.assertOnLoop()
+        isExiting = false
+        turn.noted(at: host.notes.begin(turn.call.map { .call(id, $0.id) } ?? .start(id)))
+    }
+
     /// The actor does not live here any more, for good: all who wait get this error.
     func refuse(_ error: ActorError) {
         generation += 1
