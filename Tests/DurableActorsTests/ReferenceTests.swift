@@ -51,6 +51,25 @@ import Testing
         }
     }
 
+    @Test func `REF-01: of several failures the first in the list is raised, whichever came first`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self)
+            let refs = (0..<20).map { number in
+                counter.submit { counter -> Int in
+                    try await counter.addThenThrow(number)
+                    return 0
+                }
+            }
+            _ = try await runtime.wait(refs, count: refs.count)
+            for first in 0..<20 {
+                let list = Array(refs[first...] + refs[..<first])
+                let error = Refusal(reason: "no, größer als \(first)")
+                await #expect(throws: error) { try await runtime.get(list) }
+                await #expect(throws: error) { try await runtime.get(list, timeout: .zero) }
+            }
+        }
+    }
+
     @Test func `REF-05: a wait with too few ready gives what is ready, in order, not before its time`() async throws {
         try await withStopped { (runtime, counter, pid) async throws -> Void in
             let other = try await runtime.spawn(Counter.self)

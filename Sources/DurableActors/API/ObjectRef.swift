@@ -45,13 +45,16 @@ extension ActorRuntime {
     ///   - refs: References, in any order, also several times the same.
     ///   - timeout: How long to wait; zero only looks, `nil` waits for ever.
     /// - Returns: The results, in the order of the references.
-    /// - Throws: The first failure of one of the calls, without waiting for the others; ``ActorError`` with `timedOut`
-    ///   when they have not all ended in time. The references stay valid.
+    /// - Throws: As soon as a call has failed, without waiting for the others, its error; when several have, that of
+    ///   the first in the list. ``ActorError`` with `timedOut` when they have not all ended in time. The references stay
+    ///   valid.
     public func get<Value>(_ refs: [ObjectRef<Value>], timeout: Duration? = nil) async throws -> [Value] {
         try timeout.checkTimeout()
         try await Self.awaitCalls(Set(refs), count: refs.count, endsAtFailure: true, timeout: timeout)
-        return try refs.map { ref in
-            guard let outcome = ref.settlement.outcome else {
+        let outcomes = refs.map(\.settlement.outcome)
+        for case .failure(let error)? in outcomes { throw error }
+        return try outcomes.map { outcome in
+            guard let outcome else {
                 throw ActorError(.timedOut, "of \(refs.count) calls, not all have ended in time")
             }
             return try outcome.get()
@@ -97,12 +100,13 @@ extension ActorRuntime {
         timeout: Duration?
     ) async throws {
         guard !refs.isEmpty else { return }
-        let shot = OneShot<Result<Void, any Error>>()
+        let shot = OneShot<Void>()
         let missing = MissingCalls(min(count, refs.count))
         let registrations = refs.map { ref in
             let number = ref.settlement.observe { outcome in
-                if endsAtFailure, case .failure(let error) = outcome { shot.settle(.failure(error)) }
-                if missing.noteEnd() { shot.settle(.success(())) }
+                let isLast = missing.noteEnd()
+                if case .failure = outcome, endsAtFailure { return shot.settle(()) }
+                if isLast { shot.settle(()) }
             }
             return (ref.settlement, number)
         }
@@ -111,7 +115,7 @@ extension ActorRuntime {
                 if let number { settlement.forget(number) }
             }
         }
-        try await shot.wait(timeout: timeout)?.get()
+        _ = try await shot.wait(timeout: timeout)
     }
 }
 
