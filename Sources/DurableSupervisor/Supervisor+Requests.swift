@@ -131,6 +131,7 @@ extension Supervisor {
             for (_, answer) in created { answer(.failed(error)) }
             return
         }
+        faults.passes(.supervisorAfterCreation, incarnation: 0)
         for (record, answer) in created {
             activate(hosting(record), record.shard)
             answer(.location(ActorLocation(record)))

@@ -1,5 +1,6 @@
 import DurableActors
 import DurableCore
+import DurableStore
 import DurableSupervisor
 import Glibc
 import Testing
@@ -134,6 +135,32 @@ distributed actor Leaver: DurableActor {
         #expect(entries.map(\.cause) == [.intendedExit])
         #expect(entries.map(\.isRestarted) == [false])
         #expect(entries.first?.actor == leaver.id)
+        #expect(
+            RuntimeDirectory.entries(of: scratch.file("data/shards")) == [],
+            "no dead letter, and nothing else of it"
+        )
+    }
+
+    @Test func `EXT-13: exits of one of a group leave no dead letter, however often they are called again`()
+        async throws
+    {
+        let scratch = ScratchDirectory()
+        let (note, setup) = (scratch.file("note"), Leaver.Setup(starts: scratch.file("starts")))
+        try await ActorRuntime.withRuntime(directory: scratch.file("data")) { runtime in
+            let options = ActorOptions.resilient.shared("group")
+            let stays = try await runtime.spawn(Leaver.self, setup, options: options)
+            for _ in 1...4 {
+                let leaver = try await runtime.spawn(Leaver.self, setup, options: options)
+                #expect(try await leaver.add(1) == 1)
+                #expect(isIntended(await failure { _ = try await leaver.leave(begun: note, behind: note) }))
+                #expect(isIntended(await failure { _ = try await leaver.leave(begun: note, behind: note) }))
+            }
+            #expect(try await stays.add(1) == 1)
+            let stored = try ShardReader.read(ShardLayout.directory(of: 1, in: scratch.file("data"))).actors
+            #expect(stored.map(\.id) == [stays.id])
+            #expect(stored.flatMap(\.deadLetters) == [])
+            #expect(Attempts.count(in: note) == 4)
+        }
     }
 
     @Test(arguments: [ActorOptions.resilient, .resilient.shared("group")])

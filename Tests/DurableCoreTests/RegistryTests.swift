@@ -36,7 +36,24 @@ struct RegistryTests {
         #expect(registry.create(.simple(2, name: "a", getsExisting: true)) == .existing(record))
     }
 
-    @Test func theSameRequestTwiceFindsTheFirstOnesActor() throws {
+    @Test func `BUF-13: a request that a former registry has stored finds its actor, and nothing is made`() throws {
+        var former = Registry()
+        let records = [
+            try created(&former, .simple(1, name: "a")), try created(&former, .simple(2)),
+            try created(&former, .simple(3, isDetached: true)),
+        ]
+        var registry = Registry(records: records, nextShard: former.nextShard)
+        let requests = [CreateRequest.simple(1, name: "a"), .simple(2), .simple(3, isDetached: true)]
+        for (request, record) in zip(requests, records) {
+            #expect(registry.create(request) == .existing(record))
+            #expect(registry.create(request) == .existing(record))
+        }
+        #expect(registry.create(.simple(4, name: "a")) == .nameTaken(records[0].id), "another request is no repetition")
+        #expect(registry.records.count == 3)
+        #expect(registry.nextShard == former.nextShard)
+    }
+
+    @Test func `BUF-13: the same request twice finds the first one's actor, also when that has ended`() throws {
         var registry = Registry()
         let record = try created(&registry, .simple(1, name: "a"))
         #expect(registry.create(.simple(1, name: "a")) == .existing(record))

@@ -43,6 +43,8 @@ package enum FaultPoint: String, Sendable, Hashable, Codable, CaseIterable {
     case workerAfterCommit
     /// The supervisor kills a worker before it replaces it; skipping leaves the old one alive.
     case supervisorKillBeforeReplace
+    /// The supervisor has stored what was created, and nobody has been told.
+    case supervisorAfterCreation
     /// The supervisor lets an actor exit that wants to; skipping refuses it.
     case supervisorBeforeExit
 }

@@ -1,4 +1,5 @@
 import DurableActors
+import DurableCore
 import DurableSupervisor
 import Foundation
 import Glibc
@@ -168,6 +169,26 @@ import Testing
             kill(try await runtime.process(of: courier), SIGKILL)
             #expect(try await courier.addOnKept() == 8, "a stored handle as well")
             #expect(try await counter.read() == 8)
+        }
+    }
+
+    @Test(arguments: [ActorOptions.default, .resilient.shared("group"), .resilient.detached(name: "one")])
+    func `BUF-13: a creation that was stored and whose answer was lost makes one actor, once`(
+        options: ActorOptions
+    ) async throws {
+        let scratch = ScratchDirectory()
+        var configuration = RuntimeConfiguration()
+        configuration.faults = [FaultSpecification(.supervisorAfterCreation, action: .kill)]
+        try await ActorRuntime.withRuntime(directory: scratch.file("data"), configuration: configuration) { runtime in
+            let setup = Recorder.Setup(log: scratch.file("log"))
+            let supervisor = try #require(runtime.supervisorProcessID)
+            let recorder = try await runtime.spawn(Recorder.self, setup, options: options)
+            #expect(runtime.supervisorProcessID != supervisor, "the first one died of it")
+            #expect(try await recorder.step(1) == 1)
+            #expect(Notes.lines(of: setup.log) == ["init", "step 1"])
+            #expect(try await runtime.actors().map(\.id) == [recorder.id])
+            #expect(RuntimeDirectory.entries(of: scratch.file("data/shards")).count == 1)
+            try await runtime.kill(recorder)
         }
     }
 
