@@ -23,6 +23,10 @@ package enum Limits {
     package static let workerReturnTimeout: Duration = .milliseconds(200)
     /// How long a connection may take to present itself.
     package static let handshakeTimeout: Duration = .seconds(5)
+    /// Results of an actor pool that nobody has retrieved.
+    package static let poolResultsMax = 1 << 20
+    /// The longest pause before a pool looks again whether a worker that was unavailable is back.
+    package static let poolWorkerCheckMax: Duration = .milliseconds(100)
     /// The bytes of one call or reply.
     package static let frameBytesMax = 64 << 20
     /// Calls of one process to one actor that may be unanswered.

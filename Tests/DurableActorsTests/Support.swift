@@ -5,7 +5,7 @@ import Glibc
 import Testing
 
 /// A directory that goes with the test.
-final class ScratchDirectory {
+final class ScratchDirectory: Sendable {
     let path: String
 
     init() {

@@ -37,6 +37,17 @@ final class ActorChannel: Sendable {
     /// Where the actor is, once somebody has said so.
     var location: ActorLocation? { state.withLock { $0.location } }
 
+    /// Whether the actor is gone for good, as far as this process has seen.
+    var isDead: Bool { state.withLock { $0.channel.isDead } }
+
+    /// Whether the actor is being restarted, or its connection was lost and nobody knows why yet.
+    var isInterrupted: Bool {
+        switch state.withLock({ $0.channel.state }) {
+        case .lost, .restarting: true
+        case .idle, .connecting, .connected, .dead: false
+        }
+    }
+
     func located(_ location: ActorLocation) {
         state.withLock { state in
             state.location = location

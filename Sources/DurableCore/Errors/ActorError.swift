@@ -55,6 +55,8 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         /// The time given for a wait ran out; a call that was waited for may run still, or have run. Ray:
         /// `GetTimeoutError`.
         public static let timedOut = Code("timedOut")
+        /// Everything that was submitted to the pool has been retrieved.
+        public static let noMoreResults = Code("noMoreResults")
         /// A defect of the framework.
         public static let internalError = Code("internalError")
     }

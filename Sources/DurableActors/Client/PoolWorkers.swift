@@ -1,0 +1,201 @@
+internal import DurableCore
+internal import Synchronization
+
+/// The workers of a pool: performs what `PoolSchedule` decides.
+///
+/// Each item has a task of its own, which waits for a worker and carries the item out.
+final class PoolWorkers<Worker: DurableActor>: Sendable {
+    typealias Item = PoolSchedule<ActorID>.Item
+
+    private struct State {
+        var schedule = PoolSchedule<ActorID>()
+        var workers: [ActorID: Worker] = [:]
+        /// Items that wait for a worker; `nil` is what they get when nobody is left.
+        var waiting: [Item: OneShot<Worker?>] = [:]
+        /// Why the last replacement failed.
+        var lastFailure: String?
+    }
+
+    private let maxTaskRetries: RepeatLimit
+    private let replacement: (@Sendable () async throws -> Worker)?
+    private let state = Mutex(State())
+
+    init(maxTaskRetries: RepeatLimit, replacement: (@Sendable () async throws -> Worker)?) {
+        self.maxTaskRetries = maxTaskRetries
+        self.replacement = replacement
+    }
+
+    var count: Int { state.withLock { $0.schedule.workerCount } }
+
+    var hasFree: Bool { state.withLock { $0.schedule.hasFree } }
+
+    /// Adds a worker; false when it is here already.
+    func push(_ worker: Worker) -> Bool {
+        update { state in
+            let (isNew, action) = state.schedule.push(worker.id)
+            if isNew { state.workers[worker.id] = worker }
+            return (isNew, action)
+        }
+    }
+
+    /// Takes out an idle worker, if there is a living one. Dead ones that it meets are evicted.
+    func popIdle() -> Worker? {
+        while true {
+            let worker = state.withLock { state in
+                state.schedule.popIdle().flatMap { state.workers.removeValue(forKey: $0) }
+            }
+            guard let worker else { return nil }
+            guard channel(of: worker).isDead else { return worker }
+            if replacement != nil {
+                state.withLock { $0.schedule.replacing() }
+                replace()
+            }
+        }
+    }
+
+    /// Takes an item in, and carries it out when it is its turn.
+    /// - Parameter ended: Told the outcome, once. The worker is free by then, unless it is unavailable.
+    func submit<Output: Sendable>(
+        _ body: @escaping @Sendable (Worker) async throws -> Output,
+        ended: @escaping @Sendable (Result<Output, any Error>) -> Void
+    ) {
+        let shot = OneShot<Worker?>()
+        let item = update { state in
+            let (item, action) = state.schedule.submit()
+            state.waiting[item] = shot
+            return (item, action)
+        }
+        // Nobody owns the task; like a submitted call, it is not ended when the pool is dropped.
+        Task { await carryOut(item, shot, body, ended) }
+    }
+
+    private func carryOut<Output: Sendable>(
+        _ item: Item,
+        _ first: OneShot<Worker?>,
+        _ body: @Sendable (Worker) async throws -> Output,
+        _ ended: @Sendable (Result<Output, any Error>) -> Void
+    ) async {
+        var shot = first
+        var retries = 0
+        while true {
+            // Without a timeout the wait ends by being settled, because nobody cancels this task.
+            guard case .some(.some(let worker)) = try? await shot.wait(timeout: nil) else {
+                return ended(.failure(nobodyLeft()))
+            }
+            if channel(of: worker).isDead {
+                // It died while it was idle: the item was not begun.
+                shot = evict(worker, retrying: item) ?? shot
+                continue
+            }
+            do {
+                let output = try await body(worker)
+                free(worker)
+                return ended(.success(output))
+            } catch {
+                guard isEnd(of: worker, error) else {
+                    if !channel(of: worker).isInterrupted {
+                        free(worker)
+                        return ended(.failure(error))
+                    }
+                    ended(.failure(error))
+                    await becomesAvailable(worker)
+                    return free(worker)
+                }
+                guard maxTaskRetries.allows(after: retries) else {
+                    evict(worker, retrying: nil)
+                    return ended(.failure(error))
+                }
+                retries += 1
+                shot = evict(worker, retrying: item) ?? shot
+            }
+        }
+    }
+
+    /// Whether an item ended because its worker is gone for good, and not by an error of its own or of another actor.
+    private func isEnd(of worker: Worker, _ error: any Error) -> Bool {
+        guard let error = error as? ActorError, error.code == .died || error.code == .quarantined else { return false }
+        return error.actor == nil || error.actor == worker.id
+    }
+
+    /// The worker can take another item.
+    private func free(_ worker: Worker) { update { ((), $0.schedule.finished(worker.id)) } }
+
+    /// Takes a dead worker out, and has it replaced if that was asked for.
+    /// - Returns: Where its item waits for another worker, if it is to be tried again.
+    @discardableResult
+    private func evict(_ worker: Worker, retrying item: Item?) -> OneShot<Worker?>? {
+        let shot = item.map { _ in OneShot<Worker?>() }
+        update { state in
+            state.workers[worker.id] = nil
+            if let item { state.waiting[item] = shot }
+            let isReplaced = replacement != nil
+            return ((), state.schedule.evicted(worker.id, isReplaced: isReplaced, isRetried: item != nil))
+        }
+        if replacement != nil { replace() }
+        return shot
+    }
+
+    /// Makes another worker for one that is gone.
+    private func replace() {
+        guard let replacement else { return }
+        // Nobody owns the task; items wait for its end, and it ends when the replacement does.
+        Task {
+            let made: Result<Worker, any Error>
+            do { made = .success(try await replacement()) } catch { made = .failure(error) }
+            update { state in
+                switch made {
+                case .success(let worker) where channel(of: worker).isDead:
+                    // It would be evicted at once, and this would never end.
+                    state.lastFailure = "the replacement is dead already"
+                    return ((), state.schedule.replaced(by: nil))
+                case .success(let worker):
+                    state.workers[worker.id] = worker
+                    return ((), state.schedule.replaced(by: worker.id))
+                case .failure(let error):
+                    state.lastFailure = "\(error)"
+                    return ((), state.schedule.replaced(by: nil))
+                }
+            }
+        }
+    }
+
+    /// Waits until a worker is no longer between two lives: it would fail every item that it was given.
+    private func becomesAvailable(_ worker: Worker) async {
+        var pause: Duration = .milliseconds(1)
+        while channel(of: worker).isInterrupted {
+            // Nobody cancels this task; were it cancelled, the worker would be used too early, and is kept.
+            guard (try? await ContinuousClock().sleep(for: pause)) != nil else { return }
+            pause = min(pause * 2, Limits.poolWorkerCheckMax)
+        }
+    }
+
+    private func nobodyLeft() -> ActorError {
+        let cause = state.withLock { $0.lastFailure }
+        let message = "the pool has no worker left to run this; push one, or have dead ones replaced"
+        return ActorError(.died, message, cause: cause)
+    }
+
+    private func channel(of worker: Worker) -> ActorChannel { worker.actorSystem.calls.channel(to: worker.id) }
+
+    /// Lets the schedule decide under the lock, and tells the items after.
+    private func update<Answer>(
+        _ decide: (inout State) -> (Answer, PoolSchedule<ActorID>.Action?)
+    ) -> Answer {
+        let (answer, shots, worker) = state.withLock { state in
+            let (answer, action) = decide(&state)
+            var shots: [OneShot<Worker?>?] = []
+            var worker: Worker?
+            switch action {
+            case .start(let item, on: let id):
+                worker = state.workers[id]
+                shots = [state.waiting.removeValue(forKey: item)]
+            case .fail(let items):
+                shots = items.map { state.waiting.removeValue(forKey: $0) }
+            case nil: break
+            }
+            return (answer, shots, worker)
+        }
+        for case let shot? in shots { shot.settle(worker) }
+        return answer
+    }
+}
