@@ -10,6 +10,7 @@ func notebook(_ runtime: ActorRuntime) async throws -> Int32 {
     try await stateRestoration(runtime, notebook)
     try await detachedActors(runtime, notebook)
     try await killingActors(runtime, notebook)
+    try await actorPools(runtime, notebook)
     return notebook.conclusion()
 }
 
