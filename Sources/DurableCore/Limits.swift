@@ -86,6 +86,8 @@ package enum Limits {
     package static let ledgerEntriesMax = 100_000
     /// Records of owned actors that ended, kept to tell late callers why.
     package static let endedRecordsMax = 10_000
+    /// GPUs of one node.
+    package static let devicesMax = 1_024
     /// Threads of a worker for blocking sections of its actors.
     package static let offloadThreads = 16
     /// Blocking sections that wait for a thread.

@@ -33,6 +33,16 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// The limit, if there is one. Options that were stored before there were limits have none.
     private var pendingCalls: RepeatLimit?
 
+    /// What the actor reserves for life: it is started when a node has that much free, and until then its calls wait.
+    /// Unless given, an actor needs one processor free to be started and reserves none, so that there may be any number.
+    public var resources: Resources {
+        get { reserved ?? Resources() }
+        set { reserved = newValue.isGiven ? newValue : nil }
+    }
+
+    /// The resources, if any are given. Options that were stored before resources were counted have none.
+    private var reserved: Resources?
+
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
@@ -99,6 +109,23 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         return options
     }
 
+    /// These options for an actor that reserves resources for life.
+    /// - Parameters:
+    ///   - cpu: Processors; 1 unless given, or none if nothing but memory is given.
+    ///   - gpu: GPUs: a fraction of one, or a whole number. The worker finds them in `CUDA_VISIBLE_DEVICES`.
+    ///   - memory: Bytes of memory.
+    ///   - custom: Resources of any other name.
+    public func resources(
+        cpu: Double? = nil,
+        gpu: Double? = nil,
+        memory: Int? = nil,
+        custom: [String: Double] = [:]
+    ) -> ActorOptions {
+        var options = self
+        options.resources = Resources(cpu: cpu, gpu: gpu, memory: memory, custom: custom)
+        return options
+    }
+
     /// Checks every option.
     /// - Throws: ``ActorError`` with `invalidArgument`, naming the option and what it allows.
     package func validate() throws(ActorError) {
@@ -120,6 +147,13 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")
         }
         try history?.validate()
+        _ = try ResourceDemand(resources)
+        if reserved != nil, isolation != .dedicated {
+            throw ActorError(
+                .invalidArgument,
+                "resources are reserved for dedicated actors only; isolation is \(isolation)"
+            )
+        }
         if let name { try Self.validate(name, as: "name") }
         if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }
         try Self.validate(namespace, as: "namespace")

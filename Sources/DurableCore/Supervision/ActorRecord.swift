@@ -39,6 +39,11 @@ package struct ActorRecord: Sendable, Hashable, Codable {
     /// The group whose worker and shard it shares; `nil` when it has its own.
     package var group: ActorID?
 
+    /// What it holds of a node's resources, from its placement to its end.
+    package var holding: Placement.Holding?
+    /// What it waits for before it can be started, if it does.
+    package var waitsFor: String?
+
     /// Whether this stands for the worker and the shard of a group, not for an actor.
     package var isGroup: Bool { typeName.isEmpty }
 

@@ -23,6 +23,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case quarantined(message: String)
     /// The worker could not be started.
     case spawnFailed(message: String)
+    /// The node that it insists on is gone or too small.
+    case unschedulable(message: String)
     /// The runtime was shut down.
     case runtimeEnded
     /// The worker is gone; its exit status went to another parent.
@@ -42,6 +44,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .constructorThrew(let message): "its constructor threw: \(message)"
         case .quarantined(let message): "it is quarantined: \(message)"
         case .spawnFailed(let message): "its worker could not be started: \(message)"
+        case .unschedulable(let message): "it cannot be placed: \(message)"
         case .runtimeEnded: "the runtime was shut down"
         case .unknown: "its process ended with a status that nobody could read"
         }
@@ -56,7 +59,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     /// Whether a restart may follow at all, whatever the budget.
     package var permitsRestart: Bool {
         switch self {
-        case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .runtimeEnded: false
+        case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .unschedulable, .runtimeEnded: false
         default: true
         }
     }

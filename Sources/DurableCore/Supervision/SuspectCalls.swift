@@ -118,7 +118,7 @@ extension DeathCause {
         case .signal(let number): Self.crashSignals.contains(number)
         case .exit, .outOfMemory: true
         case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined, .spawnFailed,
-            .runtimeEnded, .unknown:
+            .unschedulable, .runtimeEnded, .unknown:
             false
         }
     }

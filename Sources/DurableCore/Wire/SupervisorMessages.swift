@@ -105,6 +105,8 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     public enum State: String, Sendable, Hashable, Codable {
         /// Not started yet in this runtime; the first use starts it.
         case dormant
+        /// It waits for resources that no node has free.
+        case pending
         /// Its worker is being set up.
         case starting
         /// It answers calls.
@@ -131,6 +133,12 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     public var restarts: Int
     /// The process that hosts it.
     public var processID: Int32?
+    /// The node that it was placed on.
+    public var node: String?
+    /// What it holds there, by name.
+    public var resources: [String: Double]
+    /// What it waits for before its next life can start, if it does.
+    public var waitsFor: String?
 
     package init(_ record: ActorRecord, hosting: ActorRecord, state: State, restarts: Int) {
         id = record.id
@@ -141,6 +149,9 @@ public struct ActorSummary: Sendable, Hashable, Codable {
         incarnation = hosting.incarnation
         self.restarts = restarts
         processID = hosting.worker?.pid
+        node = hosting.holding?.node
+        resources = record.holding?.share.total.values ?? [:]
+        waitsFor = hosting.waitsFor
     }
 }
 
@@ -177,6 +188,8 @@ package struct Assignment: Sendable, Hashable, Codable {
     package var deadLetters: [DeadLetterOrder] = []
     /// Actors of a group that must not be started.
     package var refusals: [MemberRefusal] = []
+    /// Variables to set before any code of the actor runs.
+    package var environment: [String: String]?
 
     package init(
         record: ActorRecord,
