@@ -22,9 +22,13 @@ extension Supervisor {
                 expect(record, identity, handle)
             } else if record.worker != nil, isContinued {
                 restart(record)
-            } else if record.owner == .detached {
+            } else if record.owner == .detached, !isContinued || record.waitsFor == nil {
                 becomeDormant(record)
                 if isContinued { awaitWorker(of: record) }
+            } else if isContinued, record.waitsFor != nil {
+                // What it is given is stored before it gets a worker: it has none, and goes on to wait.
+                let hosted = host(record)
+                loop.execute { [self] in perform(hosted.slot.activate(now: now), on: record.shard) }
             } else if isContinued {
                 // Its first worker was never assigned, or this was not stored.
                 host(record).isWanted = true
@@ -203,8 +207,11 @@ extension Supervisor {
     private func becomeDormant(_ record: ActorRecord) {
         let updated = registry.update(record.id) {
             $0.worker = nil
+            $0.holding = nil
+            $0.waitsFor = nil
             $0.policy = RestartPolicy(maxRestarts: $0.options.maxRestarts)
         }
+        placement.release(record.id)
         guard let updated else { return }
         changes.records.append(updated)
         persistSoon()

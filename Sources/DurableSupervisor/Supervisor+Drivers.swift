@@ -70,14 +70,15 @@ extension Supervisor {
 
     /// Nobody is here and nothing runs: the supervisor ends, and leaves no process behind.
     func endIfUnused() {
-        let isStopping = hosted.values.contains { $0.slot.isEnding }
-        let isUsed = !drivers.isEmpty || hosted.values.contains { $0.worker != nil || $0.slot.isRunning }
+        // What was released may start somebody who waits: then the answer is another.
+        let isStopping = isPlacing || hosted.values.contains { $0.slot.isEnding }
+        let isUsed = !drivers.isEmpty || hosted.values.contains(where: isUsed)
         if !isStopping {
             // Those who left are answered once nothing of theirs runs any more.
             for answer in leaveWaiters { answer(.left(isLast: !isUsed)) }
             leaveWaiters = []
         }
-        guard isSettled, !isEnding, !isUsed else { return }
+        guard isSettled, !isEnding, !isUsed, !isPlacing else { return }
         isEnding = true
         loop.execute { [self] in shutDown() }
     }

@@ -86,6 +86,7 @@ extension Supervisor {
         switch registry.create(request) {
         case .created(let record):
             changes.records.append(record)
+            callerNodes[record.id] = callerNode(of: request.owner)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
             creations.append((record, answer))
             return nil
@@ -254,17 +255,19 @@ extension Supervisor {
     private func summaries() -> [ActorSummary] {
         registry.records.values.filter { $0.ended == nil && !$0.isGroup }.sorted { $0.shard < $1.shard }.map { record in
             let slot = hosted[record.shard]?.slot
+            let hosting = registry.hosting(record)
             let state: ActorSummary.State =
                 switch slot?.state {
                 case _ where refusedMembers[record.id] != nil: .ended
                 case nil, .dormant: .dormant
+                case .starting where slot?.incarnation == 1 && hosting.waitsFor != nil: .pending
                 case .starting where slot?.incarnation == 1: .starting
                 case .starting, .backingOff: .restarting
                 case .serving: .alive
                 case .ending, .ended: .ended
                 }
             let policy = record.group == nil ? slot?.policy ?? record.policy : record.policy
-            return ActorSummary(record, hosting: registry.hosting(record), state: state, restarts: policy.restarts)
+            return ActorSummary(record, hosting: hosting, state: state, restarts: policy.restarts)
         }
     }
 

@@ -116,6 +116,7 @@ extension Supervisor {
             exitWithoutWorker(shard, hosted, cause)
             return
         }
+        guard hasResources(shard, hosted) else { return }
         waiting.append(shard)
         assignWaiting()
     }
@@ -141,6 +142,12 @@ extension Supervisor {
         // A call to an actor that has ended since is answered by its end.
         assignment.deadLetters = hosted.deadLetters.filter { registry.records[$0.actor]?.ended == nil }
         assignment.refusals = refusals(in: record)
+        assignment.environment = environment(for: updated)
+        if unstoredHoldings.remove(record.id) != nil {
+            // Nobody else may be given it, also not by the next supervisor: before the worker can use it, it is stored.
+            changes.records.append(updated)
+            persist()
+        }
         send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
         changes.records.append(updated)
         persistSoon()
@@ -187,6 +194,7 @@ extension Supervisor {
 
     private func end(_ shard: ShardNumber, _ hosted: Hosted, _ cause: DeathCause) {
         waiting.removeAll { $0 == shard }
+        releaseResources(of: hosted.actor)
         hosted.listener?.close()
         hosted.listener = nil
         unlink(layout.shardSocket(shard))

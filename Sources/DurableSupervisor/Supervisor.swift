@@ -57,6 +57,13 @@ final class Supervisor: @unchecked Sendable {
     var registry: Registry
     var hosted: [ShardNumber: Hosted] = [:]
     var drivers: [DriverID: Driver] = [:]
+    /// Which actor holds what of the nodes, and who waits for what.
+    var placement: Placement
+    /// Where those are who created actors that were not placed yet.
+    var callerNodes: [ActorID: String] = [:]
+    /// Actors that hold something that no stored record tells of yet.
+    var unstoredHoldings: Set<ActorID> = []
+    var isPlacing = false
     /// Shards that wait for a worker of their executable, oldest first.
     var waiting: [ShardNumber] = []
     var spawnFailures = 0
@@ -91,6 +98,7 @@ final class Supervisor: @unchecked Sendable {
             )
         }
         registry = Registry(records: stored.records, nextShard: stored.nextShard ?? 1)
+        placement = Placement([configuration.head])
         loop = try EventLoop(name: "supervisor")
         let known = RuntimeDirectory.entries(of: layout.stderr).compactMap { UInt64($0) }
         let serial = (stored.records.compactMap { $0.worker?.serial } + known).max() ?? 0
@@ -104,6 +112,7 @@ final class Supervisor: @unchecked Sendable {
             exited: { [unowned self] in workerExited($0) }
         )
         loop.setBatchEnd { [unowned self] in finishCreations() }
+        restoreHoldings()
         recover(stored.drivers)
         try listen()
     }

@@ -10,8 +10,17 @@ package struct SupervisorConfiguration: Sendable, Hashable, Codable {
     package var spares: Int
     /// What workers are told.
     package var worker: WorkerConfiguration
+    /// The node that is always there.
+    package var head: NodeDeclaration
 
-    package init(directory: String, isEphemeral: Bool, spares: Int, worker: WorkerConfiguration) {
+    package init(
+        directory: String,
+        isEphemeral: Bool,
+        spares: Int,
+        worker: WorkerConfiguration,
+        head: NodeDeclaration
+    ) {
+        self.head = head
         self.directory = directory
         self.isEphemeral = isEphemeral
         self.spares = spares

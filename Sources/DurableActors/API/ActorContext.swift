@@ -27,6 +27,10 @@ public struct ActorContext: Sendable {
     /// How it lives.
     public var options: ActorOptions { values.definition.options }
 
+    /// What it reserves of its node's resources, by name; empty unless its options ask for something. Ray:
+    /// `get_assigned_resources`.
+    public var resources: [String: Double] { values.definition.resources }
+
     /// The present life, counted from 1. Lives in earlier runtimes of the same directory count.
     ///
     /// A shared actor's are the lives of its group's worker, counted from the one in which it was created; a kill that

@@ -50,7 +50,8 @@ extension ActorRuntime {
                 sessionLeaseMilliseconds: configuration.sessionLease.wholeMilliseconds,
                 keyedRecordsMax: configuration.keyedRecordsMax,
                 faults: configuration.faults
-            )
+            ),
+            head: try MachineResources.head(configuration.resources)
         )
         try await onOwnThread { () throws(ActorError) in try RuntimeDirectory.prepare(layout) }
         let loop = try makeLoop("durable")

@@ -6,6 +6,11 @@ public struct RuntimeConfiguration: Sendable {
     /// recover faster, and cost some memory each.
     public var warmSpares: Int = Limits.sparesPerExecutable
 
+    /// What actors can reserve on this machine. What is not given is taken from the variable `DURABLE_NODE_RESOURCES`, as
+    /// in `cpu=4,gpu=2,memory=8000000000,label=1`, and else from the machine: its processors, its GPUs, and seven tenths
+    /// of its memory.
+    public var resources: Resources?
+
     /// How long workers go on serving without a supervisor before they end themselves.
     public var gracePeriod: Duration = Limits.gracePeriod
 

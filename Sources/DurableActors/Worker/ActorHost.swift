@@ -16,6 +16,8 @@ final class ActorHost: @unchecked Sendable {
         var options: ActorOptions
         /// The life of the worker before which the actor was made.
         var createdIn: Incarnation
+        /// What it holds of its node's resources.
+        var resources: [String: Double] = [:]
 
         var name: String? { options.name }
 
@@ -26,6 +28,7 @@ final class ActorHost: @unchecked Sendable {
             arguments = record.arguments
             options = record.options
             createdIn = record.group == nil ? 1 : record.incarnation
+            resources = record.holding?.share.total.values ?? [:]
         }
 
         /// - Parameter group: What options are when the shard does not say.

@@ -94,6 +94,8 @@ final class WorkerMain: Sendable {
         } catch {
             Self.fail("the worker page cannot be mapped: \(error.message)")
         }
+        // Before any code of the actor, and while no other thread does anything.
+        for (name, value) in assignment.environment ?? [:] { setenv(name, value, 1) }
         let host = WorkerHost(assignment, listener: listener, page: page, loop: actorLoop, link: link)
         state.withLock { state in
             state.host = host
