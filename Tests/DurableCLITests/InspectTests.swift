@@ -103,6 +103,44 @@ struct InspectTests {
         #expect(try actors(try await inspect(directory)).map { $0["status"] as? String } == ["not running"])
     }
 
+    @Test("what actors hold of their node is shown, and what others wait for")
+    func showsResources() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("data")
+        var configuration = RuntimeConfiguration()
+        configuration.resources = Resources(cpu: 2, gpu: 2)
+        try await ActorRuntime.withRuntime(directory: directory, configuration: configuration) { runtime in
+            let holder = try await runtime.spawn(Notebook.self, options: .default.resources(gpu: 1))
+            _ = try await holder.processID()
+            var options = ActorOptions.default.resources(cpu: 2)
+            options.name = "waiting"
+            let waiting = try await runtime.spawn(Notebook.self, options: options)
+            try await eventually("both are stored") {
+                try actors(try await inspect(directory)).map { $0["status"] as? String }
+            } is: {
+                $0 == ["running", "pending"]
+            }
+            let found = try actors(try await inspect(directory))
+            #expect(found[0]["node"] as? String == "head")
+            #expect(found[0]["resources"] as? [String: Double] == ["cpu": 1, "gpu": 1])
+            #expect(found[0]["devices"] as? [String] == ["0"])
+            #expect(found[0]["waitsFor"] is NSNull)
+            #expect(found[1]["node"] is NSNull)
+            #expect(found[1]["waitsFor"] as? String == "2 cpu, which no node has free")
+            let text = try await Tool.run(["inspect", directory]).output
+            #expect(text.contains("waiting for resources\n"))
+            #expect(text.contains("waiting  Notebook  2 cpu, which no node has free\n"), "\(text)")
+
+            try await runtime.kill(holder)
+            _ = try await waiting.processID()
+            try await eventually("nobody waits") {
+                try await Tool.run(["inspect", directory]).output.contains("waiting for resources")
+            } is: {
+                !$0
+            }
+        }
+    }
+
     @Test("without a runtime the tables show the last state, and the files stay as they are")
     func showsStoredState() async throws {
         let scratch = try ScratchDirectory()

@@ -120,6 +120,13 @@ extension Inspection {
             "restarts": CBORValue(record.policy.restarts),
             "pid": actor.isProcessAlive ? record.worker.map { CBORValue($0.pid) } ?? .null : .null,
             "ended": .text(orNull: record.ended.map { "\($0)" }),
+            "node": .text(orNull: record.holding?.node),
+            "resources": .map(
+                (record.holding?.share.total.values ?? [:]).sorted { $0.key < $1.key }
+                    .map { CBORValue.Entry(.text($0.key), .float($0.value)) }
+            ),
+            "devices": .array((record.holding?.share.devices ?? []).map { .text($0.device) }),
+            "waitsFor": .text(orNull: record.waitsFor),
             "epoch": actor.fence.map { CBORValue($0.epoch) } ?? .null,
             "version": actor.fence.map { CBORValue($0.version) } ?? .null,
             "completionRecords": CBORValue(actor.completions),
@@ -174,7 +181,8 @@ extension Inspection {
 
     private func status(_ actor: Actor) -> String {
         if actor.record.ended != nil { return "ended" }
-        return actor.isProcessAlive ? "running" : "not running"
+        if actor.isProcessAlive { return "running" }
+        return actor.record.waitsFor == nil ? "not running" : "pending"
     }
 }
 
@@ -191,6 +199,7 @@ extension Inspection {
             let json = try JSON.text(state(actor), pretty: full)
             text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
         }
+        if actors.contains(where: { $0.record.waitsFor != nil }) { text += "\nwaiting for resources\n" + waitTable }
         if actors.contains(where: { !$0.deadLetters.isEmpty }) { text += "\ndead letters\n" + (try deadLetterTable) }
         guard !deaths.isEmpty else { return text }
         return text + "\nnewest deaths and notices\n" + deathTable
@@ -207,6 +216,14 @@ extension Inspection {
                 actor.fence.map { "\($0.epoch)" } ?? "-", actor.fence.map { "\($0.version)" } ?? "-",
                 "\(record.options.durability)",
             ])
+        }
+        return table.text
+    }
+
+    private var waitTable: String {
+        var table = Table(["ACTOR", "TYPE", "WAITS FOR"])
+        for actor in actors {
+            if let reason = actor.record.waitsFor { table.add([actor.title, actor.record.typeDescription, reason]) }
         }
         return table.text
     }
