@@ -27,8 +27,11 @@ extension Supervisor {
                 if isContinued { awaitWorker(of: record) }
             } else if isContinued, record.waitsFor != nil {
                 // What it is given is stored before it gets a worker: it has none, and goes on to wait.
-                let hosted = host(record)
-                loop.execute { [self] in perform(hosted.slot.activate(now: now), on: record.shard) }
+                _ = host(record)
+                loop.execute { [self] in
+                    guard let hosted = hosted[record.shard] else { return }
+                    perform(hosted.slot.activate(now: now), on: record.shard)
+                }
             } else if isContinued {
                 // Its first worker was never assigned, or this was not stored.
                 host(record).isWanted = true
