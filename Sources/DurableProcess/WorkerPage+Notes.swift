@@ -6,7 +6,7 @@ extension WorkerPage {
     /// How many notes there is room for. More turns than that can be open at once; the rest goes without.
     package static let notesMax = Int(DURABLE_PAGE_NOTES_MAX)
 
-    private enum Kind: UInt64 { case start = 1, call }
+    private enum Kind: UInt64 { case start = 1, call, records }
 
     /// The job that the worker's loop runs at this moment; 0 between two jobs.
     package var job: UInt64 {
@@ -23,6 +23,8 @@ extension WorkerPage {
         switch suspect {
         case .start:
             note.kind = Kind.start.rawValue
+        case .records:
+            note.kind = Kind.records.rawValue
         case .call(_, let call):
             note.kind = Kind.call.rawValue
             note.session_high = call.session.high
@@ -46,6 +48,8 @@ extension WorkerPage {
             switch Kind(rawValue: note.kind) {
             case .start:
                 scene.notes.append(CrashScene.Note(.start(actor), job: note.job))
+            case .records:
+                scene.notes.append(CrashScene.Note(.records(actor), job: note.job))
             case .call:
                 let call = CallID(session: session, sequence: note.sequence)
                 scene.notes.append(CrashScene.Note(.call(actor, call), job: note.job))

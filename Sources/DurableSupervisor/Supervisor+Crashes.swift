@@ -63,10 +63,11 @@ extension Supervisor {
             hosted.deadLetters.append(order)
             log("call \(call.sequence) of session \(call.session) to \(actor) is dead-lettered: \(cause)")
             return nil
-        case .start(let actor):
+        case .start(let actor), .records(let actor):
             let count = conviction.incarnations.count
-            var message =
-                "its worker crashed \(count) times in a row while it started the actor; the last time \(cause)"
+            let deed =
+                if case .start = conviction.suspect { "started the actor" } else { "read the records of its calls" }
+            var message = "its worker crashed \(count) times in a row while it \(deed); the last time \(cause)"
             if !lastWords.message.isEmpty { message += "; the end of its stderr: \(lastWords.message)" }
             let quarantine = DeathCause.quarantined(message: message)
             log("\(actor) is quarantined: \(message)")

@@ -61,6 +61,24 @@ struct SuspectCallsTests {
         }
     }
 
+    @Test func `who reads records is to blame before all others, and no start acquits it`() {
+        let (reader, waiting) = (ActorID(high: 1, low: 1), ActorID(high: 1, low: 2))
+        let notes = [
+            CrashScene.Note(.start(waiting), job: 7), CrashScene.Note(.records(reader), job: 0),
+            CrashScene.Note(.start(reader), job: 0),
+        ]
+        #expect(CrashScene(notes: notes, job: 7).blamed == [.records(reader)])
+        #expect(CrashScene(notes: notes, job: 0).blamed == [.records(reader)])
+        var suspects = SuspectCalls()
+        var convictions: [SuspectCalls.Conviction] = []
+        for life: Incarnation in 1...3 {
+            #expect(convictions.isEmpty)
+            convictions = suspects.crashed([.records(reader)], incarnation: life, lifetime: .seconds(1))
+            suspects.started(reader)
+        }
+        #expect(convictions.map(\.suspect) == [.records(reader)] && convictions.first?.incarnations == [1, 2, 3])
+    }
+
     @Test func `a short life that ends otherwise does not acquit a start`() {
         var suspects = SuspectCalls()
         _ = suspects.crashed([start], incarnation: 1, lifetime: .zero)

@@ -33,11 +33,20 @@ extension ActorHost {
             if let error = try refusal(of: call) { return refuse(inbound, error) }
         } catch {
             refuse(inbound, error.callerError(for: id))
+            // Which calls have run is not known any more, so none may run.
+            if error.code == .unreadable { quarantine(error) }
             return
         }
         open[call.name] = inbound
         if let letter = host.deadLetters[.call(id, call.id)] { return bury(inbound, letter) }
         if let next = mailbox.arrived(inbound) { begin(next) }
+    }
+
+    private func quarantine(_ error: StoreError) {
+        let cause = DeathCause.quarantined(message: error.description)
+        host.refused(self, cause)
+        guard !host.isShared else { return }
+        refuse(CallerChannel.diedError(actor: id, type: definition.typeDescription, cause: cause, restarts: 0))
     }
 
     /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.

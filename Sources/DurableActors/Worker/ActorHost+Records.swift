@@ -12,7 +12,7 @@ extension ActorHost {
         if let known = sessions[id.session] {
             progress = known
         } else {
-            progress = try store.progress(of: id.session, with: self.id)
+            progress = try reading { () throws(StoreError) in try store.progress(of: id.session, with: self.id) }
         }
         progress.frontier = max(progress.frontier, call.firstIncomplete)
         progress.lastSeen = store.now
@@ -25,9 +25,11 @@ extension ActorHost {
         }
         let record: Completion?
         if let key = call.deduplication?.key {
-            record = try store.completion(of: key, for: self.id)
+            record = try reading { () throws(StoreError) in try store.completion(of: key, for: self.id) }
+        } else if id.sequence <= progress.highest {
+            record = try reading { () throws(StoreError) in try store.completion(of: id, for: self.id) }
         } else {
-            record = id.sequence <= progress.highest ? try store.completion(of: id, for: self.id) : nil
+            record = nil
         }
         guard let record else { return false }
         guard record.fingerprint == inbound.fingerprint else {
@@ -38,6 +40,13 @@ extension ActorHost {
         let held = WorkerHost.HeldReply(actor: self, call: inbound, outcome: record.outcome, isRecorded: true)
         host.gate.hold(nil, reply: held)
         return true
+    }
+
+    /// Reads what is stored of calls: should the worker crash over it, it was that.
+    private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        let note = host.notes.begin(.records(id))
+        defer { host.notes.end(note) }
+        return try body()
     }
 
     /// Why a call that has no record must not be run.
@@ -80,7 +89,7 @@ extension ActorHost {
     /// How many records of calls with a key there are, or will be when what runs and waits has ended.
     private func keyedRecords() throws(StoreError) -> Int {
         if let keyedCount { return keyedCount + open.count }
-        let count = try host.store?.keyedCount(of: id) ?? 0
+        let count = try reading { () throws(StoreError) in try host.store?.keyedCount(of: id) ?? 0 }
         keyedCount = count
         return count + open.count
     }

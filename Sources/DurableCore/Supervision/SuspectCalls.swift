@@ -4,11 +4,13 @@ package enum Suspect: Sendable, Hashable {
     case start(ActorID)
     /// A turn of the actor was open.
     case call(ActorID, CallID)
+    /// What is stored of the actor's calls was being read, between two turns.
+    case records(ActorID)
 
     /// Whose start or call it is.
     package var actor: ActorID {
         switch self {
-        case .start(let actor), .call(let actor, _): actor
+        case .start(let actor), .call(let actor, _), .records(let actor): actor
         }
     }
 }
@@ -39,6 +41,9 @@ package struct CrashScene: Sendable, Hashable {
     /// What is to blame: the turn that was executing, not those that waited for something. When it cannot be told,
     /// because a task that the turn had made was executing, or none, everything that was open.
     package var blamed: [Suspect] {
+        // Nothing else happens on that thread while records are read.
+        let reading = notes.map(\.suspect).filter { if case .records = $0 { true } else { false } }
+        guard reading.isEmpty else { return reading }
         let executing = notes.filter { $0.job == job && job != 0 }
         return (executing.isEmpty ? notes : executing).map(\.suspect)
     }
@@ -48,7 +53,8 @@ package struct CrashScene: Sendable, Hashable {
 ///
 /// A call that has been answered is not sent again, so its crashes are always in a row: of all its runs, none has ended.
 /// Crashes of other calls in between do not acquit it. If they did, two poison calls that take turns would never be
-/// found. A start can succeed, though: `started` and a long life of which it is not the end acquit it.
+/// found. A start can succeed, though: `started` and a long life of which it is not the end acquit it. The latter acquits
+/// the reading of records as well.
 package struct SuspectCalls: Sendable, Hashable {
     /// A suspect that has crashed too often.
     package struct Conviction: Sendable, Hashable {
@@ -84,7 +90,7 @@ package struct SuspectCalls: Sendable, Hashable {
     ) -> [Conviction] {
         if lifetime >= Limits.healthyLifetime {
             entries.removeAll { entry in
-                if case .start = entry.suspect { !blamed.contains(entry.suspect) } else { false }
+                if case .call = entry.suspect { false } else { !blamed.contains(entry.suspect) }
             }
         }
         var convictions: [Conviction] = []
