@@ -140,7 +140,7 @@ struct RegistryTests {
         #expect(rebuilt.hasDetached)
     }
 
-    @Test func recordsOfEndedActorsAreBoundedAndTheOldestGoFirst() throws {
+    @Test func `LIF-11: records of ended actors are bounded, and the oldest go first`() throws {
         var registry = Registry()
         let excess: UInt64 = 3
         var dropped: [ActorID] = []

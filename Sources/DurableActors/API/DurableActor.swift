@@ -17,6 +17,14 @@ public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime
     /// - Throws: Any error; the actor is then dead, is not restarted, and its callers get the error's text.
     init(_ arguments: Arguments, actorSystem: ActorRuntime) async throws
 
+    /// Runs when the actor is ended with ``ActorRuntime/terminate(_:timeout:)``, behind all calls that came before; does
+    /// nothing unless the type says otherwise.
+    ///
+    /// For leaving the outside world in order: the actor's state goes in any case. Does not run when the actor is killed,
+    /// exits, crashes, or ends with its owner, and runs again when it crashes the worker.
+    /// - Throws: Any error; the actor ends all the same.
+    func willTerminate() async throws
+
     /// The version of the stored layout, 1 or more; 1 unless the type says otherwise. Raise it with each change that
     /// needs ``migrate(_:from:)``, in a release that no older one runs beside.
     static var schemaVersion: Int { get }
@@ -45,6 +53,9 @@ public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime
 }
 
 extension DurableActor {
+    /// Nothing to put in order.
+    public func willTerminate() async throws {}
+
     /// The first version.
     public static var schemaVersion: Int { 1 }
 

@@ -78,12 +78,27 @@ extension ActorHost {
             let message = "the actor's state could not be read again yet"
             return (.failed(ActorError(.storageFailed, message, actor: id)), false)
         }
+        guard frame.method != CallFrame.terminationMethod else { return await terminate(activation.instance) }
         do throws(ActorError) {
             try methods.check(frame, of: definition.typeDescription, on: activation.instance)
         } catch {
             return (.failed(error), false)
         }
         return await execute(frame, on: activation.instance, host.runtime)
+    }
+
+    /// Everything that came before has run.
+    private func terminate<Act: DurableActor>(_ instance: Act) async -> TurnResult {
+        do {
+            try await instance.whenLocal { try await $0.willTerminate() }
+        } catch {
+            WorkerMain.log("\(definition.typeDescription) \(id) terminates although its hook threw: \(error)")
+        }
+        do {
+            try await ActorContext.exit()
+        } catch {
+            return (CallOutcome(throwing: error), false)
+        }
     }
 
     private func execute<Act: DurableActor>(

@@ -20,6 +20,9 @@ package struct CallFrame: Sendable, Hashable {
     /// The arguments, each CBOR.
     package var arguments: [[UInt8]]
 
+    /// What is called to end an actor when it has done all before; no method of Swift has this name.
+    package static let terminationMethod = "terminate"
+
     package init(
         actor: ActorID,
         id: CallID,
