@@ -54,6 +54,29 @@ struct CallerChannelTests {
         #expect(channel.pendingCount == 1)
     }
 
+    @Test mutating func `a cancelled call that was not sent never is, and one that was is sent again with the wish`() {
+        for _ in 0..<3 { _ = submit(.unlimited) }
+        #expect(summary(channel.cancel(2, .recursive)) == ["fail 2 cancelled"])
+        #expect(channel.cancel(2, .recursive).isEmpty, "again")
+        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["send 1 from 1", "send 3 from 1"])
+        let wish = channel.cancel(3, .single)
+        guard case .send(let frame)? = wish.first, wish.count == 1 else {
+            Issue.record("\(wish)")
+            return
+        }
+        #expect(frame.cancellation == .single && frame.id.sequence == 3)
+        // Whoever is next learns of it as well, and the other call is made again as it was.
+        _ = channel.closed()
+        #expect(channel.cancel(1, .recursive).isEmpty, "there is nobody to tell")
+        let next = channel.opened(incarnation: 2, epoch: 2).map { action -> CallFrame.Cancellation? in
+            if case .send(let frame) = action { frame.cancellation } else { nil }
+        }
+        #expect(next == [.recursive, .single])
+        #expect(summary(reply(3, epoch: 2)) == ["resolve 3"])
+        #expect(channel.cancel(3, .recursive).isEmpty, "it has ended")
+        #expect(channel.pendingCount == 1)
+    }
+
     @Test mutating func repliesOfAFormerOwnerAreDropped() {
         _ = submit()
         _ = channel.opened(incarnation: 2, epoch: 2)

@@ -26,6 +26,17 @@ struct MailboxTests {
         #expect(mailbox.finished() == nil)
     }
 
+    @Test func `a call that is taken away does not start, and the others keep their order`() {
+        var mailbox = Mailbox<Int>()
+        for call in 0...300 { _ = mailbox.arrived(call) }
+        for call in 1...100 { #expect(mailbox.finished() == call) }
+        #expect(mailbox.remove { $0 == 0 || $0 == 50 || $0 == 301 } == nil, "those that have started, or never came")
+        for call in stride(from: 102, through: 300, by: 2) { #expect(mailbox.remove { $0 == call } == call) }
+        #expect(mailbox.count == 100)
+        for call in stride(from: 101, through: 299, by: 2) { #expect(mailbox.finished() == call) }
+        #expect(mailbox.finished() == nil)
+    }
+
     @Test func aCallThatIsPutBackStartsBeforeThoseThatWait() {
         var mailbox = Mailbox<Int>()
         #expect(mailbox.arrived(1) == 1)

@@ -1,3 +1,4 @@
+internal import DurableCore
 internal import Synchronization
 
 /// A value that a submitted call will have. Ray: `ObjectRef`.
@@ -29,6 +30,24 @@ public struct ObjectRef<Value: Sendable>: Sendable {
 
     /// Whether the call has ended, with a result or an error.
     public var isReady: Bool { settlement.outcome != nil }
+}
+
+extension ObjectRef {
+    /// Wants the call to end early. Returns at once; ``value`` says what became of it. Ray: `ray.cancel`.
+    ///
+    /// A call that has not begun never runs, in no life of its actor and by no retry, and fails with
+    /// ``DurableCore/ActorError/Code/cancelled``. In one that runs, `Task.isCancelled` becomes true and what waits in it
+    /// throws `CancellationError`; with that it fails as cancelled, and keeps what it has changed, like every call that
+    /// throws. A method that pays no attention, and a call that has ended, are not affected: their result counts.
+    /// Whichever it is, the outcome is recorded, so that a crash does not turn one into the other.
+    /// - Parameter recursive: Whether the calls to other actors that it waits for are cancelled as well. Otherwise they
+    ///   go on, and only the wait for them ends.
+    public func cancel(recursive: Bool = true) {
+        guard settlement.outcome == nil, let cancellation = settlement.cancellation else { return }
+        guard !cancellation.cancel(recursive ? .recursive : .single) else { return }
+        let message = "the call was cancelled before it was made"
+        settlement.settle(.failure(ActorError(.cancelled, message)))
+    }
 }
 
 extension ObjectRef: Hashable {
@@ -145,18 +164,23 @@ extension DurableActor {
         _ body: @escaping @Sendable (Self) async throws -> Result
     ) -> ObjectRef<Result> {
         let ticket = actorSystem.calls.ticket(for: id)
-        let settlement = Settlement<Result>()
+        let cancellation = SubmissionCancellation(ticket)
+        let settlement = Settlement<Result>(cancelledBy: cancellation)
         // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped.
-        Task {
+        let task = Task {
             let outcome: Settlement<Result>.Outcome
             do {
-                outcome = .success(try await SubmissionTicket.$current.withValue(ticket) { try await body(self) })
+                let result = try await SubmissionCancellation.$current.withValue(cancellation) {
+                    try await SubmissionTicket.$current.withValue(ticket) { try await body(self) }
+                }
+                outcome = .success(result)
             } catch {
                 outcome = .failure(error)
             }
             ticket.release()
             settlement.settle(outcome)
         }
+        cancellation.begun(task)
         return ObjectRef(settlement: settlement)
     }
 }

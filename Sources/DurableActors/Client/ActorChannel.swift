@@ -83,6 +83,19 @@ final class ActorChannel: Sendable {
         waiter.resume(throwing: error)
     }
 
+    /// The caller wants the call to end early, and still waits for what becomes of it.
+    func cancel(_ waiter: CallWaiter, _ cancellation: CallFrame.Cancellation) {
+        var isUnsent = false
+        update { state in
+            guard let sequence = waiter.sequence else {
+                isUnsent = true
+                return []
+            }
+            return state.channel.cancel(sequence, cancellation)
+        }
+        if isUnsent { waiter.resume(throwing: CallerChannel.cancelledError(actor: actor)) }
+    }
+
     /// The records of these calls are needed no more. Without a connection they stay until they expire.
     func release(_ keys: [CallKey]) {
         let frame = Frame(kind: FrameKind.release, payload: ReleaseFrame(actor: actor, keys: keys).encoded())

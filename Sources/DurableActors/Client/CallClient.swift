@@ -51,8 +51,11 @@ final class CallClient: Sendable {
     ) async throws -> CallEnd {
         let channel = channel(to: actor)
         let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
+        let waiter = CallWaiter()
+        let submission = SubmissionCancellation.current
         do {
             if let error = stopped.withLock({ $0 }) { throw error }
+            try submission?.enter(channel, waiter)
             let bytes = arguments.reduce(method.utf8.count + 256) { $0 + $1.count + 4 }
             guard bytes < Limits.frameBytesMax else {
                 let message = "the arguments have \(bytes) bytes; a call may have \(Limits.frameBytesMax)"
@@ -62,7 +65,8 @@ final class CallClient: Sendable {
             channel.release(ticket)
             throw error
         }
-        let waiter = CallWaiter()
+        defer { submission?.leave(waiter) }
+        let turn = Turn.current
         let timer = effort.deadline.map { deadline in
             loop.schedule(after: deadline.left) { channel.abandon(waiter, deadline.error(of: actor)) }
         }
@@ -84,7 +88,8 @@ final class CallClient: Sendable {
                 }
             }
         } onCancel: {
-            channel.abandon(waiter, CancellationError())
+            guard turn?.cancelsCalls == true else { return channel.abandon(waiter, CancellationError()) }
+            channel.cancel(waiter, .recursive)
         }
         let retries = effort.retries ?? channel.location?.options.maxTaskRetries ?? 0
         return CallEnd(

@@ -11,13 +11,20 @@ final class Settlement<Value: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What cancels the call.
+    let cancellation: SubmissionCancellation?
+
+    init(cancelledBy cancellation: SubmissionCancellation? = nil) { self.cancellation = cancellation }
 
     /// How it ended, if it has.
     var outcome: Outcome? { state.withLock { $0.outcome } }
 
-    /// Ends it and tells those who wait.
+    /// Ends it and tells those who wait; the first end counts.
     func settle(_ outcome: Outcome) {
         let observers = state.withLock { state in
+            guard state.outcome == nil else {
+                return [:].values as Dictionary<UInt64, @Sendable (Outcome) -> Void>.Values
+            }
             state.outcome = outcome
             defer { state.observers = [:] }
             return state.observers.values

@@ -34,7 +34,11 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
 
     /// The method threw.
     public func onThrow<Failure: Error>(error: Failure) async throws {
-        result.withLock { $0 = CallOutcome(throwing: error) }
+        guard error is CancellationError, Task.isCancelled else {
+            return result.withLock { $0 = CallOutcome(throwing: error) }
+        }
+        let message = "the call was cancelled while it ran; what it had changed is kept"
+        result.withLock { $0 = .failed(ActorError(.cancelled, message)) }
     }
 }
 

@@ -26,7 +26,9 @@ extension ActorHost {
         if let first = open[call.name] {
             // It came again while the first attempt still runs: both get its outcome.
             guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call)) }
-            return first.join(inbound)
+            first.join(inbound)
+            if let cancellation = call.cancellation { cancel(first, cancellation) }
+            return
         }
         do throws(StoreError) {
             if try answersFromRecord(inbound) { return }
@@ -38,6 +40,8 @@ extension ActorHost {
             return
         }
         open[call.name] = inbound
+        // Its caller does not know whether it has run. It has not.
+        guard call.cancellation == nil else { return neverRun(inbound) }
         if let letter = host.deadLetters[.call(id, call.id)] { return bury(inbound, letter) }
         if let next = mailbox.arrived(inbound) { begin(next) }
     }
@@ -53,18 +57,21 @@ extension ActorHost {
     func begin(_ call: InboundCall) {
         let turn = Turn(self, call: call.frame, generation: generation)
         // Ends with the turn; nobody waits for a turn but its caller.
-        Task(executorPreference: host.loop) { [self] in
+        let task = Task(executorPreference: host.loop) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
             turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
             defer { host.notes.end(turn.takeNote()) }
-            let result = await Turn.$current.withValue(turn) { await run(call.frame) }
+            let result = await Turn.$current.withValue(turn) { await run(call) }
             host.assertOnLoop()
+            call.running = nil
             finish(call, result, turn)
         }
+        call.running = (turn, task)
     }
 
     /// The instance was dropped before the turn began: it has seen nothing that is lost, and runs on what is built.
     private func notBegun(_ call: InboundCall) {
+        call.running = nil
         if case .refused = state { return }
         mailbox.putBack(call)
         build()
@@ -73,7 +80,9 @@ extension ActorHost {
     /// What a turn came to, and whether the method was run at all.
     private typealias TurnResult = (outcome: CallOutcome, hasRun: Bool)
 
-    private func run(_ frame: CallFrame) async -> TurnResult {
+    private func run(_ call: InboundCall) async -> TurnResult {
+        guard !call.isCancelled else { return (.failed(CallerChannel.cancelledError(actor: id)), false) }
+        let frame = call.frame
         guard let activation else {
             let message = "the actor's state could not be read again yet"
             return (.failed(ActorError(.storageFailed, message, actor: id)), false)
@@ -133,7 +142,8 @@ extension ActorHost {
         if generation == self.generation, let activation {
             do {
                 // Who chose a key wants the same answer each time, also to a call that changed nothing.
-                let isKept = result.hasRun && call.frame.deduplication?.isExplicit == true
+                let isExplicit = call.frame.deduplication?.isExplicit == true
+                let isKept = result.hasRun && isExplicit || call.isCancelled
                 let writeSet = try writeSet(of: call, result.outcome, activation, isKept: needsRecord || isKept)
                 let held = WorkerHost.HeldReply(
                     actor: self,

@@ -13,6 +13,10 @@ final class InboundCall: @unchecked Sendable {
     let frame: CallFrame
     let fingerprint: UInt32
     private(set) var callers: [Caller]
+    /// Whether somebody who wants it has cancelled it.
+    var isCancelled = false
+    /// Its turn, while that runs.
+    var running: (turn: Turn, task: Task<Void, Never>)?
 
     init(_ frame: CallFrame, from connection: Connection) {
         self.frame = frame

@@ -13,6 +13,7 @@ final class Turn: Sendable {
         var released: [ActorID: [CallKey]] = [:]
         var isEnded = false
         var note: Int?
+        var cancelsCalls = false
     }
 
     let actor: ActorHost
@@ -40,6 +41,14 @@ final class Turn: Sendable {
 
     /// The turn is open no longer, and its note is to be removed.
     func takeNote() -> Int? { state.withLock { $0.note.take() } }
+
+    /// Whether what the turn waits for is cancelled together with it.
+    var cancelsCalls: Bool { state.withLock { $0.cancelsCalls } }
+
+    /// The turn is cancelled.
+    func cancelled(_ cancellation: CallFrame.Cancellation) {
+        state.withLock { $0.cancelsCalls = cancellation == .recursive }
+    }
 
     /// A call that this turn makes gets a key that follows from the turn's own call, so that it is the same call when
     /// the turn is run again. None is needed, and `nil` returned, when nobody would make this turn's call again.

@@ -216,6 +216,21 @@ package struct CallerChannel: Sendable {
         return transmitMore()
     }
 
+    /// The caller wants the call to end early. One that was not sent never runs; of one that was, the worker says what
+    /// became of it, and a later life that has no record of it does not run it.
+    package mutating func cancel(_ sequence: UInt64, _ cancellation: CallFrame.Cancellation) -> [Action] {
+        guard let call = calls[sequence] else { return [] }
+        guard call.sentTo != nil else {
+            calls[sequence] = nil
+            advanceFrontier()
+            return [.fail(sequence, Self.cancelledError(actor: actor))] + transmitMore()
+        }
+        calls[sequence]?.frame.cancellation = cancellation
+        guard case .connected = state, call.sentTo == epoch, sequence <= sentThrough, let action = transmit(sequence)
+        else { return [] }
+        return [action]
+    }
+
     /// Fails everything: the runtime stops.
     package mutating func stop(_ error: ActorError) -> [Action] { die(error) }
 
@@ -227,6 +242,11 @@ package struct CallerChannel: Sendable {
         }
         let lives = restarts == 0 ? "" : " after \(restarts) restart\(restarts == 1 ? "" : "s")"
         return ActorError(.died, "\(type) died\(lives): \(cause)", actor: actor)
+    }
+
+    /// The error of a call that was cancelled before anybody could run it.
+    package static func cancelledError(actor: ActorID) -> ActorError {
+        ActorError(.cancelled, "the call was cancelled before it began, and did not run", actor: actor)
     }
 
     private mutating func die(_ error: ActorError) -> [Action] {

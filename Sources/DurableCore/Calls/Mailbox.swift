@@ -33,6 +33,12 @@ package struct Mailbox<Call: Sendable>: Sendable {
         waiting[head] = call
     }
 
+    /// Takes a call away that waits.
+    package mutating func remove(where isWanted: (Call) -> Bool) -> Call? {
+        guard let index = waiting[head...].firstIndex(where: isWanted) else { return nil }
+        return waiting.remove(at: index)
+    }
+
     /// The running turn is over. Returns the call that starts next.
     package mutating func finished() -> Call? {
         guard head < waiting.count else {

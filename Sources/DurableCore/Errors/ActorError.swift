@@ -57,6 +57,9 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let timedOut = Code("timedOut")
         /// Everything that was submitted to the pool has been retrieved.
         public static let noMoreResults = Code("noMoreResults")
+        /// The call was cancelled with `ObjectRef.cancel`: it did not run, or its method stopped early. Ray:
+        /// `TaskCancelledError`.
+        public static let cancelled = Code("cancelled")
         /// A defect of the framework.
         public static let internalError = Code("internalError")
     }

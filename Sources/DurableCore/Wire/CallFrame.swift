@@ -11,6 +11,8 @@ package struct CallFrame: Sendable, Hashable {
     package var firstSent: UInt64 = 0
     /// Whether its caller sends it again when the actor's process dies.
     package var isRetriable = false
+    /// What its caller wants it to end for, if it does not want it any more.
+    package var cancellation: Cancellation?
     /// The key that it is known by instead of its id.
     package var deduplication: Deduplication?
     /// The method, by the name that Swift gives to distributed methods.
@@ -19,6 +21,14 @@ package struct CallFrame: Sendable, Hashable {
     package var genericSubstitutions: [String]
     /// The arguments, each CBOR.
     package var arguments: [[UInt8]]
+
+    /// A wish that a call ends early. Sent as the call's frame once more: it says the same wherever it arrives.
+    package enum Cancellation: Sendable, Hashable {
+        /// Together with the calls that it makes and waits for.
+        case recursive
+        /// This call alone.
+        case single
+    }
 
     /// What is called to end an actor when it has done all before; no method of Swift has this name.
     package static let terminationMethod = "terminate"
@@ -68,10 +78,13 @@ package struct CallFrame: Sendable, Hashable {
         firstIncomplete = try reader.read()
         firstSent = try reader.read()
         let flags = Flags(rawValue: try reader.readByte())
-        guard flags.isSubset(of: .known), flags.contains(.key) || !flags.contains(.explicitKey) else {
+        guard flags.isSubset(of: .known), flags.contains(.key) || !flags.contains(.explicitKey),
+            flags.contains(.cancelled) || !flags.contains(.recursive)
+        else {
             throw MalformedBytes("the call's flags are \(flags.rawValue)")
         }
         isRetriable = flags.contains(.retriable)
+        if flags.contains(.cancelled) { cancellation = flags.contains(.recursive) ? .recursive : .single }
         if flags.contains(.key) {
             deduplication = Deduplication(
                 try reader.readIdentifier(),
@@ -98,11 +111,14 @@ package struct CallFrame: Sendable, Hashable {
         static let retriable = Flags(rawValue: 1)
         static let key = Flags(rawValue: 2)
         static let explicitKey = Flags(rawValue: 4)
-        static let known: Flags = [retriable, key, explicitKey]
+        static let cancelled = Flags(rawValue: 8)
+        static let recursive = Flags(rawValue: 16)
+        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive]
     }
 
     private var flags: Flags {
         var flags: Flags = isRetriable ? .retriable : []
+        if let cancellation { flags.formUnion(cancellation == .recursive ? [.cancelled, .recursive] : .cancelled) }
         guard let deduplication else { return flags }
         flags.insert(.key)
         if deduplication.isExplicit { flags.insert(.explicitKey) }

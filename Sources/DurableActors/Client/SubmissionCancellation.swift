@@ -1,0 +1,52 @@
+internal import DurableCore
+internal import Synchronization
+
+/// What a submission's calls are cancelled by, carried to them by its task.
+final class SubmissionCancellation: Sendable {
+    @TaskLocal static var current: SubmissionCancellation?
+
+    private struct State {
+        var isCancelled = false
+        var calls: [(channel: ActorChannel, waiter: CallWaiter)] = []
+        var task: Task<Void, Never>?
+    }
+
+    private let ticket: SubmissionTicket
+    private let state = Mutex(State())
+
+    init(_ ticket: SubmissionTicket) { self.ticket = ticket }
+
+    /// The submission's task has begun.
+    func begun(_ task: Task<Void, Never>) {
+        let isOver = state.withLock { state in
+            state.task = task
+            return state.isCancelled && state.calls.isEmpty
+        }
+        if isOver { task.cancel() }
+    }
+
+    /// A call is made.
+    /// - Throws: When the submission was cancelled before.
+    func enter(_ channel: ActorChannel, _ waiter: CallWaiter) throws {
+        try state.withLock { state in
+            guard !state.isCancelled else { throw CallerChannel.cancelledError(actor: channel.actor) }
+            state.calls.append((channel, waiter))
+        }
+    }
+
+    /// The call has ended.
+    func leave(_ waiter: CallWaiter) { state.withLock { $0.calls.removeAll { $0.waiter === waiter } } }
+
+    /// Cancels the calls that are open, and makes no more.
+    /// - Returns: Whether there were any; otherwise the submission ends here.
+    func cancel(_ cancellation: CallFrame.Cancellation) -> Bool {
+        let (calls, task) = state.withLock { state in
+            state.isCancelled = true
+            return (state.calls, state.calls.isEmpty ? state.task : nil)
+        }
+        task?.cancel()
+        if calls.isEmpty { ticket.release() }
+        for call in calls { call.channel.cancel(call.waiter, cancellation) }
+        return !calls.isEmpty
+    }
+}
