@@ -155,7 +155,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DurableTestingTests",
-            dependencies: ["DurableTesting", "DurableProcess"],
+            dependencies: ["DurableTesting", "DurableActors", "DurableProcess"],
             swiftSettings: settings
         ),
 
