@@ -97,6 +97,27 @@ import Testing
         }
     }
 
+    @Test func `RST-11: a type's options for a method count unless a call says otherwise`() async throws {
+        try await withFlaky { (flaky, log) async throws in
+            #expect(try await flaky.runHard([.refuse, .busy, .refuse], log) == 4)
+            let tooMany = Array(repeating: Flaky.Step.refuse, count: 9)
+            await #expect(throws: Refusal(reason: "attempt 4")) { try await flaky.runHard(tooMany, "\(log)2") }
+            #expect(try await flaky.with(.maxTaskRetries(9)) { try await $0.runHard(tooMany, "\(log)3") } == 10)
+            await #expect(throws: Refusal(reason: "attempt 2")) {
+                try await flaky.with(.maxTaskRetries(1)) { try await $0.runHard(tooMany, "\(log)4") }
+            }
+            await #expect(throws: Refusal(reason: "attempt 1")) {
+                try await flaky.with(.retryOn(.never)) { try await $0.runHard(tooMany, "\(log)5") }
+            }
+            await #expect(throws: Refusal(reason: "attempt 1")) {
+                try await flaky.with(.idempotencyKey("once")) { try await $0.runHard(tooMany, "\(log)6") }
+            }
+            let error = await failure { _ = try await flaky.runHard([.die, .die, .die, .die, .die], "\(log)7") }
+            #expect(error?.code == .unavailable)
+            #expect(Attempts.count(in: "\(log)7") == 4)
+        }
+    }
+
     @Test func `a retried turn makes its own calls again as the same ones, with the retries that they had`()
         async throws
     {
@@ -113,9 +134,11 @@ import Testing
 }
 
 /// An error with kinds.
+// SAFETY: it has no state.
 class Busy: Error, Codable, @unchecked Sendable {}
 
 /// One of its kinds.
+// SAFETY: it has no state.
 final class VeryBusy: Busy, @unchecked Sendable {}
 
 /// Fails as told, one step for each attempt.
@@ -141,6 +164,13 @@ distributed actor Flaky: DurableActor {
         }
         return attempt
     }
+
+    static var methodOptions: [String: MethodOptions] {
+        ["runHard(_:_:)": MethodOptions(maxTaskRetries: 3, retryOn: .all), "run": MethodOptions(retryOn: .all)]
+    }
+
+    /// Like `run`, whose options it does not have.
+    distributed func runHard(_ plan: [Step], _ log: String) throws -> Int { try run(plan, log) }
 
     /// Refuses every second attempt, whoever makes it.
     distributed func runAlternating(_ log: String) throws {

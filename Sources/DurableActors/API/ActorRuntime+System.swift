@@ -34,7 +34,7 @@ extension ActorRuntime {
         returning: Res.Type
     ) async throws -> Res
     where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
-        let outcome = try await call(actor.id, target, invocation)
+        let outcome = try await call(actor.id, Act.self, target, invocation)
         return try CallResult.value(Res.self, of: outcome, decoder)
     }
 
@@ -45,17 +45,22 @@ extension ActorRuntime {
         invocation: inout CallEncoder,
         throwing: Err.Type
     ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
-        try CallResult.check(await call(actor.id, target, invocation), decoder)
+        try CallResult.check(await call(actor.id, Act.self, target, invocation), decoder)
     }
 
-    private func call(_ actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) async throws -> CallOutcome
-    {
-        let options = PendingOptions.current?.take(for: actor)
-        var effort = try options?.effort(for: actor) ?? CallEffort()
+    private func call(
+        _ actor: ActorID,
+        _ type: any Any.Type,
+        _ target: RemoteCallTarget,
+        _ encoder: CallEncoder
+    ) async throws -> CallOutcome {
+        let method = calls.channel(to: actor).options(of: target.identifier, type)
+        let options = PendingOptions.current?.take(for: actor) ?? method.map { _ in CallOptions() }
+        var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
         while true {
             let end = try await attempt(actor, target, encoder, key, effort)
-            guard effort.retryOn != .none, let error = CallResult.error(of: end.outcome, decoder),
+            guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),
                 let next = effort.next(after: error, end)
             else { return end.outcome }
             effort = next

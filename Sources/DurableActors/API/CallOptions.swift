@@ -18,15 +18,17 @@ public struct CallOptions: Sendable, Hashable {
     public var maxTaskRetries: RepeatLimit?
 
     /// For how long the caller waits, over all restarts and retries; then it gets ``ActorError`` with `timedOut`. A
-    /// call that was not sent until then never runs; one that was sent may still run, and changes what it changes.
+    /// call that was not sent until then never runs; one that was sent may still run, and changes what it changes. `nil`
+    /// for what ``DurableActor/methodOptions`` say.
     public var timeout: Duration?
 
-    /// Errors that let the call be made again when its method throws them, as long as retries are left; none unless given.
+    /// Errors that let the call be made again when its method throws them, as long as retries are left; `nil` for what
+    /// ``DurableActor/methodOptions`` say.
     ///
     /// Deaths of the actor and these errors share the retries. Each attempt is a call of its own: it keeps what it
     /// changed before it threw, and comes after the calls that were submitted meanwhile. Not together with a key, under
     /// which there is one outcome.
-    public var retryOn: RetriedErrors = .none
+    public var retryOn: RetriedErrors?
 
     /// A call without a key and without a limit of time, retried as the actor's options say.
     public init() {}
@@ -68,8 +70,14 @@ public struct CallOptions: Sendable, Hashable {
     }
 
     /// How hard the call is tried, from now on.
+    /// - Parameters:
+    ///   - actor: The actor that is called.
+    ///   - method: What counts where these options say nothing.
     /// - Throws: `invalidArgument`, naming the option and what it allows.
-    func effort(for actor: ActorID) throws(ActorError) -> CallEffort {
+    func effort(for actor: ActorID, _ method: MethodOptions?) throws(ActorError) -> CallEffort {
+        let maxTaskRetries = maxTaskRetries ?? method?.maxTaskRetries
+        let timeout = timeout ?? method?.timeout
+        let retryOn = retryOn ?? (idempotencyKey == nil ? method?.retryOn : nil) ?? .never
         if let maxTaskRetries, !maxTaskRetries.isValid {
             let allowed = "allowed are 0, a positive number, or .unlimited (-1)"
             let message = "maxTaskRetries is \(maxTaskRetries.rawValue); \(allowed)"
@@ -78,7 +86,7 @@ public struct CallOptions: Sendable, Hashable {
         if let timeout, timeout <= .zero {
             throw ActorError(.invalidArgument, "timeout is \(timeout); allowed is more than 0", actor: actor)
         }
-        guard retryOn == .none || idempotencyKey == nil else {
+        guard retryOn == .never || idempotencyKey == nil else {
             let message = "a call with an idempotencyKey has one outcome, and cannot be made again after an error"
             throw ActorError(.invalidArgument, message, actor: actor)
         }

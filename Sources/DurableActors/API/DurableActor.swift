@@ -39,6 +39,10 @@ public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime
     /// Only code of the highest schema version that has ever served the actor removes anything.
     static var unknownPropertyGrace: Duration? { get }
 
+    /// How methods are called unless a call says otherwise, by their names with labels, as in `["fetch(_:from:)":
+    /// MethodOptions(retryOn: [Busy.self])]`; none unless the type says so. A name that no method has means nothing.
+    static var methodOptions: [String: MethodOptions] { get }
+
     /// Turns state that older code has stored into the layout of this schema version.
     ///
     /// Runs at the start of a life, behind the constructor and before any call, when the stored version is lower than
@@ -64,6 +68,9 @@ extension DurableActor {
 
     /// Properties that are not known any more are kept for ever.
     public static var unknownPropertyGrace: Duration? { nil }
+
+    /// All methods are called as the actor's options say.
+    public static var methodOptions: [String: MethodOptions] { [:] }
 
     /// Changes nothing.
     public static func migrate(_ state: inout StoredState, from version: Int) throws {}

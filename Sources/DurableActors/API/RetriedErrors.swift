@@ -3,7 +3,7 @@ internal import DurableCore
 /// Which errors of a method let its call be made again. Ray: `retry_exceptions`.
 public struct RetriedErrors: Sendable, Hashable, ExpressibleByArrayLiteral {
     /// No error: what the method throws is the outcome.
-    public static let none = RetriedErrors(types: [], isAll: false)
+    public static let never = RetriedErrors(types: [], isAll: false)
 
     /// Every error that a method throws by itself: one that is `Codable`, and one that arrives as `userError`.
     public static let all = RetriedErrors(types: [], isAll: true)

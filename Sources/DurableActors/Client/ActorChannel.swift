@@ -22,6 +22,7 @@ final class ActorChannel: Sendable {
         var waiters: [UInt64: CallWaiter] = [:]
         var connection: Connection?
         var location: ActorLocation?
+        var methods: MethodTable?
     }
 
     let actor: ActorID
@@ -54,6 +55,18 @@ final class ActorChannel: Sendable {
             state.channel.sharesConnection = location.group != nil
             state.channel.maxPendingCalls = location.options.maxPendingCalls
         }
+    }
+
+    /// What the actor's type says of a method.
+    func options(of method: String, _ type: any Any.Type) -> MethodOptions? {
+        if let table = state.withLock({ $0.methods }) {
+            // Most types say nothing, and most methods have been called before.
+            if table.isEmpty { return nil }
+        } else {
+            let table = MethodTable(type)
+            state.withLock { $0.methods = $0.methods ?? table }
+        }
+        return state.withLock { $0.methods?.options(of: method) }
     }
 
     /// Draws the next place in the order of calls.

@@ -29,7 +29,7 @@ struct CallEffort: Sendable {
     /// When the caller stops waiting; `nil` for never.
     var deadline: Deadline?
     /// The errors that let the call be made again when its method throws them.
-    var retryOn = RetriedErrors.none
+    var retryOn = RetriedErrors.never
 
     /// How the next attempt is made after one that failed; `nil` when the error is the call's outcome.
     func next(after error: any Error, _ end: CallEnd) -> CallEffort? {
