@@ -129,12 +129,24 @@ extension EventLoop {
         switch work {
         case .closure(let closure): closure()
         case .job(let job):
-            guard let watch = confined.jobWatch else { return run(job) }
-            // A task is its own job: the number stays the same over all of its suspensions.
-            watch(unsafeBitCast(job, to: UInt.self))
-            run(job)
-            watch(0)
+            perform(job, on: nil)
+        case .promptJob(let job, let executor):
+            perform(job, on: executor)
         }
+    }
+
+    private func perform(_ job: UnownedJob, on executor: PromptExecutor?) {
+        // A task is its own job: the number stays the same over all of its suspensions.
+        let number = unsafeBitCast(job, to: UInt.self)
+        confined.jobWatch?(number)
+        confined.runningJob = number
+        if let executor { executor.run(job) } else { run(job) }
+        while let (job, executor) = confined.continuation {
+            confined.continuation = nil
+            executor.proceed(with: job)
+        }
+        confined.runningJob = 0
+        confined.jobWatch?(0)
     }
 
     private func flushConnections() {

@@ -12,6 +12,7 @@ package final class EventLoop: Sendable {
     enum Work: Sendable {
         case closure(@Sendable () -> Void)
         case job(UnownedJob)
+        case promptJob(UnownedJob, PromptExecutor)
     }
 
     enum Phase { case idle, running, finished }
@@ -32,6 +33,10 @@ package final class EventLoop: Sendable {
         var workIndex = 0
         /// Told which job runs.
         var jobWatch: (@Sendable (UInt) -> Void)?
+        /// The job that runs, if any.
+        var runningJob: UInt = 0
+        /// What the running job is to go on with before anything else runs.
+        var continuation: (job: UnownedJob, executor: PromptExecutor)?
         var timers = TimerHeap()
         var flushQueue: [Connection] = []
         /// Timers fired after the batch's hook: the hook is due once more before the loop sleeps.

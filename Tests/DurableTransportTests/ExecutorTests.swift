@@ -33,6 +33,8 @@ extension TransportTests {
         func value(of counter: Counter) -> Int { counter.value }
 
         func bump() { count += 1 }
+
+        func run(_ work: @Sendable () -> Void) { work() }
     }
 
     @Suite struct ExecutorTests {
@@ -61,6 +63,39 @@ extension TransportTests {
                     return await cell.count(trips, calling: other)
                 }.value
                 #expect(result == [0, 0, 0])
+            }
+        }
+
+        @Test func `a task of a prompt executor that leaves an actor goes on before other work, and queues to enter`()
+            async throws
+        {
+            try await withLoops(1) { loops in
+                let loop = loops[0]
+                let (cell, prompt) = (Cell(loop), PromptExecutor(loop))
+                let result = await Task(executorPreference: prompt) {
+                    let trips = Counter()
+                    // Handed over inside of the actor, so it runs before the task if that queues on its way out.
+                    await cell.run { loop.execute { trips.add() } }
+                    let outside = trips.value
+                    return [outside, await cell.value(of: trips), loop.isCurrent ? 1 : 0]
+                }.value
+                #expect(result == [0, 1, 1])
+            }
+        }
+
+        @Test func `tasks of a prompt executor that go to and fro let each other run`() async throws {
+            try await withLoops(1) { loops in
+                let (cell, prompt) = (Cell(loops[0]), PromptExecutor(loops[0]))
+                let (flag, rounds) = (Counter(), Counter())
+                let spinning = Task(executorPreference: prompt) {
+                    while flag.value == 0, rounds.value < 1_000_000 {
+                        await cell.bump()
+                        rounds.add()
+                    }
+                }
+                await Task(executorPreference: prompt) { await cell.run { flag.add() } }.value
+                await spinning.value
+                #expect(rounds.value < 1_000_000)
             }
         }
 
