@@ -40,6 +40,22 @@ struct ActorOptionsTests {
         #expect(options == ActorOptions())
     }
 
+    @Test(arguments: [0, -1, .min])
+    func `a number of calls at once that is not positive is named with the rule`(calls: Int) {
+        #expect(message(.maxConcurrency(calls)) == "maxConcurrency is \(calls); allowed is 1 or more")
+    }
+
+    @Test func `options without a number of calls at once are stored and read as before there was one`() throws {
+        #expect(ActorOptions().maxConcurrency == 1)
+        #expect(ActorOptions.maxConcurrency(1) == ActorOptions())
+        let before = try JSONEncoder().encode(ActorOptions())
+        #expect(!String(decoding: before, as: UTF8.self).contains("oncurrency"))
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: before).maxConcurrency == 1)
+        let after = try JSONEncoder().encode(ActorOptions.maxConcurrency(8))
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: after).maxConcurrency == 8)
+        #expect(message(.maxConcurrency(.max)) == nil)
+    }
+
     @Test(arguments: ["", ".hidden", "a b", "a/b", "ä", "a\0", "..", String(repeating: "x", count: 129)])
     func aNameThatIsNotAllowedIsNamedWithTheRule(name: String) {
         let allowed = "allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"

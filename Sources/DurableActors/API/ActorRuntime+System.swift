@@ -34,7 +34,7 @@ extension ActorRuntime {
         returning: Res.Type
     ) async throws -> Res
     where Act: DistributedActor, Act.ID == ActorID, Err: Error, Res: Codable {
-        let outcome = try await call(actor.id, Act.self, target, invocation)
+        let outcome = try await call(actor, target, invocation)
         return try CallResult.value(Res.self, of: outcome, decoder)
     }
 
@@ -45,21 +45,22 @@ extension ActorRuntime {
         invocation: inout CallEncoder,
         throwing: Err.Type
     ) async throws where Act: DistributedActor, Act.ID == ActorID, Err: Error {
-        try CallResult.check(await call(actor.id, Act.self, target, invocation), decoder)
+        try CallResult.check(await call(actor, target, invocation), decoder)
     }
 
-    private func call(
-        _ actor: ActorID,
-        _ type: any Any.Type,
+    private func call<Act: DistributedActor>(
+        _ callee: Act,
         _ target: RemoteCallTarget,
         _ encoder: CallEncoder
-    ) async throws -> CallOutcome {
-        let method = calls.channel(to: actor).options(of: target.identifier, type)
+    ) async throws -> CallOutcome where Act.ID == ActorID {
+        let actor = callee.id
+        let method = calls.channel(to: actor).options(of: target.identifier, Act.self)
         let options = PendingOptions.current?.take(for: actor) ?? method.map { _ in CallOptions() }
         var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
+        let group = try options?.group(of: Act.self, actor)
         while true {
-            let end = try await attempt(actor, target, encoder, key, effort)
+            let end = try await attempt(actor, target, encoder, key, group, effort)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),
                 let next = effort.next(after: error, end)
             else { return end.outcome }
@@ -73,6 +74,7 @@ extension ActorRuntime {
         _ target: RemoteCallTarget,
         _ encoder: CallEncoder,
         _ key: Deduplication?,
+        _ group: String?,
         _ effort: CallEffort
     ) async throws -> CallEnd {
         if case .worker(let host) = membership {
@@ -80,7 +82,8 @@ extension ActorRuntime {
             try await host.flushFinishedTurns()
         }
         let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
-        let identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
+        var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
+        identity.group = group
         do {
             let end = try await calls.call(
                 actor,

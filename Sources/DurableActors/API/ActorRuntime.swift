@@ -158,6 +158,7 @@ extension ActorRuntime {
         getsExisting: Bool
     ) async throws -> Act {
         try options.validate()
+        try ConcurrencyGroups(type.concurrencyGroups).validate(type: "\(type)")
         var options = options
         if options.name == nil, options.namespace == ActorOptions.default.namespace {
             // Nobody finds it there, but what it creates and looks up is in the scope of whoever made it.

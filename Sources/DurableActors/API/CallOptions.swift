@@ -1,4 +1,5 @@
 internal import CBOR
+internal import Distributed
 internal import DurableCore
 internal import Synchronization
 
@@ -30,6 +31,11 @@ public struct CallOptions: Sendable, Hashable {
     /// which there is one outcome.
     public var retryOn: RetriedErrors?
 
+    /// The ``ConcurrencyGroup`` of the actor's type in which the call runs, and whose limit it counts against, in place
+    /// of its method's; `"default"` for the one of methods without a group, `nil` for the method's own. A group that
+    /// the type does not declare is refused at submission.
+    public var concurrencyGroup: String?
+
     /// A call without a key and without a limit of time, retried as the actor's options say.
     public init() {}
 
@@ -55,6 +61,13 @@ public struct CallOptions: Sendable, Hashable {
     public static func timeout(_ duration: Duration) -> CallOptions {
         var options = CallOptions()
         options.timeout = duration
+        return options
+    }
+
+    /// A call that runs in this ``ConcurrencyGroup`` of the actor's type instead of its method's.
+    public static func concurrencyGroup(_ name: String) -> CallOptions {
+        var options = CallOptions()
+        options.concurrencyGroup = name
         return options
     }
 
@@ -95,6 +108,14 @@ public struct CallOptions: Sendable, Hashable {
             deadline: timeout.map { CallEffort.Deadline($0) },
             retryOn: retryOn
         )
+    }
+
+    /// The group that the call asks for.
+    /// - Throws: `invalidArgument` when the actor's type has none of that name, naming those that it has.
+    func group(of type: any DistributedActor.Type, _ actor: ActorID) throws(ActorError) -> String? {
+        guard let concurrencyGroup, let type = type as? any DurableActor.Type else { return nil }
+        _ = try ConcurrencyGroups(type.concurrencyGroups).lane(ofGroup: concurrencyGroup, type: "\(type)", actor: actor)
+        return concurrencyGroup
     }
 
     /// What the call's frame carries of it.

@@ -43,6 +43,10 @@ public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime
     /// MethodOptions(retryOn: [Busy.self])]`; none unless the type says so. A name that no method has means nothing.
     static var methodOptions: [String: MethodOptions] { get }
 
+    /// Methods whose calls have a limit of their own for how many run at once; none unless the type says otherwise. A
+    /// method that is in no group is in the default one, whose limit is ``ActorOptions/maxConcurrency``.
+    static var concurrencyGroups: [ConcurrencyGroup] { get }
+
     /// Turns state that older code has stored into the layout of this schema version.
     ///
     /// Runs at the start of a life, behind the constructor and before any call, when the stored version is lower than
@@ -72,6 +76,9 @@ extension DurableActor {
     /// All methods are called as the actor's options say.
     public static var methodOptions: [String: MethodOptions] { [:] }
 
+    /// Every method is in the default group.
+    public static var concurrencyGroups: [ConcurrencyGroup] { [] }
+
     /// Changes nothing.
     public static func migrate(_ state: inout StoredState, from version: Int) throws {}
 }
@@ -87,9 +94,10 @@ extension DurableActor {
     /// For turns that wait for something slow, or that show an effect to the outside which must not be ahead of the
     /// state. When it returns, these changes survive a crash. The call itself has no outcome yet: if its worker dies
     /// later in the turn and the call is retried, it runs again, on the changed state. An actor with ``Durability/none``
-    /// has nothing to commit, and nothing happens.
-    /// - Throws: ``ActorError`` with `storageFull` or `storageFailed`: nothing since the last commit is kept, and the
-    ///   turn fails whatever it does. With `serialization` when a property cannot be encoded.
+    /// has nothing to commit, and nothing happens. When several calls of the actor are open
+    /// (``ActorOptions/maxConcurrency``), what each of them has changed so far is committed.
+    /// - Throws: ``ActorError`` with `storageFull` or `storageFailed`, or with `serialization` when a property cannot be
+    ///   encoded: nothing since the last commit is kept, and every open call of the actor fails whatever it does.
     public func checkpoint() async throws {
         guard case .worker(let host) = actorSystem.membership else {
             throw ActorError(.invalidArgument, "only a running turn of the actor can commit its changes", actor: id)

@@ -15,9 +15,12 @@ extension ActorHost {
             // Whether the call was made before cannot be looked up now.
             parked.append(inbound)
             return build()
-        case .ready:
-            break
+        case .ready(let activation):
+            admit(inbound, to: activation)
         }
+    }
+
+    private func admit(_ inbound: InboundCall, to activation: Activation) {
         guard parked.isEmpty else {
             // Others wait that came before it.
             return parked.append(inbound)
@@ -30,6 +33,10 @@ extension ActorHost {
             if let cancellation = call.cancellation { cancel(first, cancellation) }
             return
         }
+        guard terminator == nil else {
+            // They came too late, unless the actor stays.
+            return parked.append(inbound)
+        }
         do throws(StoreError) {
             if try answersFromRecord(inbound) { return }
             if let error = try refusal(of: call) { return refuse(inbound, error) }
@@ -39,11 +46,29 @@ extension ActorHost {
             if error.code == .unreadable { quarantine(error) }
             return
         }
+        do throws(ActorError) {
+            let type = definition.typeDescription
+            inbound.lane = try methods.lane(of: call, type: type, on: activation.instance)
+        } catch {
+            refuse(inbound, error)
+            return
+        }
         open[call.name] = inbound
         // Its caller does not know whether it has run. It has not.
         guard call.cancellation == nil else { return neverRun(inbound) }
         if let letter = host.deadLetters[.call(id, call.id)] { return bury(inbound, letter) }
-        if let next = mailbox.arrived(inbound) { begin(next) }
+        if call.method == CallFrame.terminationMethod {
+            terminator = inbound
+            terminateWhenIdle()
+        } else if let next = mailbox.arrived(inbound, in: inbound.lane) {
+            begin(next)
+        }
+    }
+
+    /// Begins the call that ends the actor, when all that came before have returned.
+    func terminateWhenIdle() {
+        guard let terminator, !mailbox.isPaused, mailbox.count + mailbox.runningCount == 0 else { return }
+        if let call = mailbox.arrived(terminator) { begin(call) }
     }
 
     private func quarantine(_ error: StoreError) {
@@ -54,11 +79,15 @@ extension ActorHost {
     }
 
     /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.
+    ///
+    /// Turns that interleave are run by an executor which never leaves a turn between its method's return and `finish`:
+    /// otherwise another turn's write set could take what this one has changed, without its completion record.
     func begin(_ call: InboundCall) {
         let turn = Turn(self, call: call.frame, generation: generation)
         // Ends with the turn; nobody waits for a turn but its caller.
-        let task = Task(executorPreference: host.loop) { [self] in
+        let task = Task(executorPreference: turnExecutor) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
+            call.isRunning = true
             turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
             defer { host.notes.end(turn.takeNote()) }
             let result = await Turn.$current.withValue(turn) { await run(call) }
@@ -73,7 +102,8 @@ extension ActorHost {
     private func notBegun(_ call: InboundCall) {
         call.running = nil
         if case .refused = state { return }
-        mailbox.putBack(call)
+        guard mailbox.isPaused else { return begin(call) }
+        mailbox.putBack(call, in: call.lane)
         build()
     }
 
@@ -136,41 +166,60 @@ extension ActorHost {
         return (outcome, true)
     }
 
+    /// A turn is over: what has changed since the last write set, also by turns that are still open, is held together
+    /// with its outcome.
     private func finish(_ call: InboundCall, _ result: TurnResult, _ turn: Turn) {
         let generation = turn.generation
         let (needsRecord, released) = turn.end()
-        if generation == self.generation, let activation {
-            do {
-                // Who chose a key wants the same answer each time, also to a call that changed nothing.
-                let isExplicit = call.frame.deduplication?.isExplicit == true
-                let isKept = result.hasRun && isExplicit || call.isCancelled
-                let writeSet = try writeSet(of: call, result.outcome, activation, isKept: needsRecord || isKept)
-                let held = WorkerHost.HeldReply(
-                    actor: self,
-                    call: call,
-                    outcome: result.outcome,
-                    isRecorded: writeSet != nil,
-                    released: released
-                )
-                host.gate.hold(writeSet, reply: held)
-            } catch {
-                // State that cannot be stored must not stay in memory either.
-                host.flush()
-                let message = "what the call changed cannot be encoded, and nothing was changed"
-                refuse(call, ActorError(.serialization, message, actor: id, cause: "\(error)"))
-                guard generation == self.generation else { return }
-                drop()
-                build()
-                return
-            }
-        } else {
-            // What this turn changed went with the activation that was dropped under it.
-            let message = "the state was dropped because an earlier change could not be stored; nothing was changed"
-            refuse(call, ActorError(.storageFailed, message, actor: id))
+        // Otherwise what it changed went with the instance that was dropped under it, and its callers know.
+        guard generation == self.generation, let activation else { return }
+        call.isRunning = false
+        do {
+            // Who chose a key wants the same answer each time, also to a call that changed nothing.
+            let isExplicit = call.frame.deduplication?.isExplicit == true
+            let isKept = result.hasRun && isExplicit || call.isCancelled
+            let writeSet = try writeSet(of: call, result.outcome, activation, isKept: needsRecord || isKept)
+            let held = WorkerHost.HeldReply(
+                actor: self,
+                call: call,
+                outcome: result.outcome,
+                isRecorded: writeSet != nil,
+                released: released
+            )
+            host.gate.hold(writeSet, reply: held)
+        } catch {
+            return cannotEncode(error, endOf: call)
         }
         if host.gate.count >= Limits.commitGroupCallsMax { host.flush() }
         guard generation == self.generation else { return }
-        if let next = mailbox.finished() { begin(next) }
+        if let next = mailbox.finished(in: call.lane) { begin(next) }
+        if terminator === call { stays() } else { terminateWhenIdle() }
+    }
+
+    /// It could not end, so those run that came meanwhile.
+    private func stays() {
+        terminator = nil
+        let waiting = parked
+        parked = []
+        for call in waiting { admit(call) }
+    }
+
+    /// State that cannot be stored must not stay in memory either, nor what else has changed since the last write set.
+    /// - Parameter call: The call at whose end this was found; `nil` when it was in the middle of one.
+    func cannotEncode(_ cause: any Error, endOf call: InboundCall? = nil) {
+        let generation = generation
+        host.flush()
+        if let call {
+            let message = "what the call changed cannot be encoded, and nothing was changed"
+            refuse(call, ActorError(.serialization, message, actor: id, cause: "\(cause)"))
+        }
+        guard generation == self.generation else { return }
+        let message = """
+            a change of the actor cannot be encoded; what this call has changed since the last commit is not kept, nor \
+            is what other open calls have
+            """
+        drop(ActorError(.serialization, message, actor: id, cause: "\(cause)"))
+        build()
     }
 
     private func writeSet(

@@ -6,7 +6,11 @@ extension ActorHost {
     /// A call that waits never runs; one that runs is told.
     func cancel(_ call: InboundCall, _ cancellation: CallFrame.Cancellation) {
         call.isCancelled = true
-        if mailbox.remove(where: { $0 === call }) != nil { return neverRun(call) }
+        if terminator === call, !call.isRunning, call.running == nil {
+            terminator = nil
+            return neverRun(call)
+        }
+        if mailbox.remove(in: call.lane, where: { $0 === call }) != nil { return neverRun(call) }
         guard let (turn, task) = call.running else { return }
         turn.cancelled(cancellation)
         task.cancel()

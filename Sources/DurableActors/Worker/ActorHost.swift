@@ -4,7 +4,7 @@ internal import DurableCore
 internal import DurableStore
 internal import DurableTransport
 
-/// One actor in its worker: builds it from what is stored, and runs its calls one at a time.
+/// One actor in its worker: builds it from what is stored, and runs its calls, as many at a time as it allows.
 // SAFETY: everything but the constants is used on the worker's loop only; `assertOnLoop` checks at each entrance.
 final class ActorHost: @unchecked Sendable {
     /// What makes an actor, from the registry's record or from its shard.
@@ -63,11 +63,15 @@ final class ActorHost: @unchecked Sendable {
     private(set) var state = State.unbuilt
     /// Grows when the instance is dropped: a turn of an earlier one commits nothing.
     private(set) var generation = 0
-    var mailbox = Mailbox<InboundCall>()
+    var mailbox: Mailbox<InboundCall>
+    /// Runs its turns.
+    let turnExecutor: any TaskExecutor
     /// Calls that have no outcome yet, or whose outcome is not stored yet.
     var open: [CallName: InboundCall] = [:]
     /// Calls that arrived while there was no instance, in order.
     var parked: [InboundCall] = []
+    /// The call that ends the actor once those before it have returned; those behind it are parked.
+    var terminator: InboundCall?
     /// How far each session has come that has called in this life.
     var sessions: [SessionID: SessionProgress] = [:]
     /// How many records of calls with a key there are, once it has been counted.
@@ -82,6 +86,9 @@ final class ActorHost: @unchecked Sendable {
         self.type = type
         self.methods = methods
         self.host = host
+        let limits = methods.limits(of: definition.options)
+        mailbox = Mailbox(limits: limits)
+        turnExecutor = limits == [1] ? host.loop : host.prompt
     }
 
     var id: ActorID { definition.id }
@@ -123,7 +130,11 @@ final class ActorHost: @unchecked Sendable {
     }
 
     /// Drops an instance whose memory may be ahead of the disk. It is built again by `build`.
-    func drop() {
+    ///
+    /// Turns that are open run on without effect. Some may wait for calls that come to another instance from now on, and
+    /// never end: their callers are told at once.
+    /// - Parameter error: What they are told.
+    func drop(_ error: ActorError) {
         generation += 1
         switch state {
         case .refused: return
@@ -131,6 +142,10 @@ final class ActorHost: @unchecked Sendable {
         }
         state = .unbuilt
         mailbox.pause()
+        for call in open.values.filter(\.isRunning) { refuse(call, error) }
+        guard let call = terminator else { return }
+        terminator = nil
+        if open.removeValue(forKey: call.frame.name) != nil { parked.insert(call, at: 0) }
     }
 
     /// Its own code wants it to end: what ends it now is that.
@@ -155,6 +170,7 @@ final class ActorHost: @unchecked Sendable {
         let waiting = Array(open.values) + parked
         parked = []
         mailbox = Mailbox()
+        mailbox.pause()
         for call in waiting { refuse(call, error) }
     }
 
@@ -175,7 +191,8 @@ final class ActorHost: @unchecked Sendable {
     }
 
     private func construct(in turn: Turn) async throws -> Activation {
-        try await Turn.$current.withValue(turn) {
+        try methods.validateGroups(of: definition.typeDescription)
+        return try await Turn.$current.withValue(turn) {
             try await Activation.construct(type, definition.arguments, runtime: host.runtime)
         }
     }
@@ -211,7 +228,8 @@ final class ActorHost: @unchecked Sendable {
         parked = []
         for call in waiting { admit(call) }
         guard self.activation === activation else { return }
-        if let next = mailbox.finished() { begin(next) }
+        for next in mailbox.resume() { begin(next) }
+        terminateWhenIdle()
     }
 
     private func buildFailed(_ error: any Error) {

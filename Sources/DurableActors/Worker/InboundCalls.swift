@@ -17,6 +17,10 @@ final class InboundCall: @unchecked Sendable {
     var isCancelled = false
     /// Its turn, while that runs.
     var running: (turn: Turn, task: Task<Void, Never>)?
+    /// Its lane in the mailbox.
+    var lane = 0
+    /// Whether its turn runs, on the actor's present instance.
+    var isRunning = false
 
     init(_ frame: CallFrame, from connection: Connection) {
         self.frame = frame

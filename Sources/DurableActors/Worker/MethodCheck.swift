@@ -15,10 +15,32 @@ final class MethodCheck {
     private let typeName: String
     private let prefix: String
     private var known: [String: Origin] = [:]
+    private let groups: ConcurrencyGroups
+    /// The lanes of methods in the mailbox, by their mangled names.
+    private var lanes: [String: Int] = [:]
 
-    init(typeName: String) {
+    init(typeName: String, groups: ConcurrencyGroups = ConcurrencyGroups()) {
         self.typeName = typeName
         prefix = "$s\(typeName)"
+        self.groups = groups
+    }
+
+    /// Checks the type's concurrency groups, which its driver may have had in another build.
+    func validateGroups(of type: String) throws(ActorError) { try groups.validate(type: type) }
+
+    /// How many calls of each lane run at once.
+    func limits(of options: ActorOptions) -> [Int] { groups.limits(maxConcurrency: options.maxConcurrency) }
+
+    /// The lane of a call: that of the group it asks for, or of its method's. It follows from type and call alone, so a
+    /// call that is sent again has the same.
+    func lane(of call: CallFrame, type: String, on instance: any DurableActor) throws(ActorError) -> Int {
+        if let group = call.group { return try groups.lane(ofGroup: group, type: type, actor: call.actor) }
+        if groups.isEmpty || call.method == CallFrame.terminationMethod { return 0 }
+        if let lane = lanes[call.method] { return lane }
+        try check(call, of: type, on: instance)
+        let lane = groups.lane(of: RemoteCallTarget(call.method).description)
+        if lanes.count < 1024 { lanes[call.method] = lane }
+        return lane
     }
 
     /// Throws when the call's method is not one of the type's.

@@ -12,7 +12,7 @@ final class Turn: Sendable {
         var needsRecord = false
         var released: [ActorID: [CallKey]] = [:]
         var isEnded = false
-        var note: Int?
+        var note: CallNotes.Note?
         var cancelsCalls = false
     }
 
@@ -36,11 +36,14 @@ final class Turn: Sendable {
         lease = actor.host.sessionLeaseMilliseconds
     }
 
+    /// Whether the instance that it runs on was dropped: nothing that it changes is kept. Only on the worker's loop.
+    var isObsolete: Bool { generation != actor.generation }
+
     /// Where it is noted that the turn is open.
-    func noted(at place: Int?) { state.withLock { $0.note = place } }
+    func noted(at place: CallNotes.Note?) { state.withLock { $0.note = place } }
 
     /// The turn is open no longer, and its note is to be removed.
-    func takeNote() -> Int? { state.withLock { $0.note.take() } }
+    func takeNote() -> CallNotes.Note? { state.withLock { $0.note.take() } }
 
     /// Whether what the turn waits for is cancelled together with it.
     var cancelsCalls: Bool { state.withLock { $0.cancelsCalls } }

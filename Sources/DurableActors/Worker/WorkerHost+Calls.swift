@@ -125,7 +125,8 @@ extension WorkerHost {
         case .restart(let id):
             guard let actor = actors[id], actor.activation != nil else { return }
             flush()
-            actor.drop()
+            let message = "the actor's life was ended by kill while it had the call, which may have run"
+            actor.drop(ActorError(.unavailable, message, actor: id))
             actor.build()
         }
     }

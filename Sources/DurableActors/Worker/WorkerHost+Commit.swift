@@ -31,9 +31,10 @@ extension WorkerHost {
         if !group.writeSets.isEmpty { snapshotSoon() }
     }
 
-    /// Commits what the running turn of an actor has changed so far, and the turns that had finished before.
+    /// Commits what the open turns of an actor have changed so far, and the turns that had finished before.
     func checkpoint(_ id: ActorID) async throws {
-        try await onLoop { [self] in try commitRunningTurn(of: id) }
+        let turn = Turn.current
+        try await onLoop { [self] in try commitOpenTurns(of: id, for: turn) }
     }
 
     /// Makes finished turns durable before the running one shows anything to the outside.
@@ -42,7 +43,7 @@ extension WorkerHost {
         let turn = Turn.current
         try await onLoop { [self] in
             flush()
-            guard let turn, turn.generation != turn.actor.generation else { return }
+            guard let turn, turn.isObsolete else { return }
             let message = "an earlier change could not be stored, so this turn may not show what it has seen"
             throw ActorError(.storageFailed, message, actor: turn.actor.id)
         }
@@ -56,14 +57,19 @@ extension WorkerHost {
         }
     }
 
-    private func commitRunningTurn(of id: ActorID) throws {
+    private func commitOpenTurns(of id: ActorID, for turn: Turn?) throws {
         guard let actor = actors[id], let activation = actor.activation else {
             throw ActorError(.storageFailed, "there is no state to commit: the actor is being built", actor: id)
+        }
+        if let turn, turn.actor === actor, turn.isObsolete {
+            let message = "the state that this turn has changed was dropped, because it could not be stored"
+            throw ActorError(.storageFailed, message, actor: id)
         }
         let changes: [WriteSet.Change]
         do {
             changes = try activation.takeChanges()
         } catch {
+            actor.cannotEncode(error)
             throw ActorError(.serialization, "what changed cannot be encoded", actor: id, cause: "\(error)")
         }
         let set = WriteSet(actor: id, changes: changes, schema: activation.type.version)
@@ -82,7 +88,7 @@ extension WorkerHost {
         let isFull = error.code == .full
         let changed = Set(group.writeSets.map(\.actor))
         let dropped = actors.values.filter { !isFull || changed.contains($0.id) }
-        for actor in dropped { actor.drop() }
+        for actor in dropped { actor.drop(error.callerError(for: actor.id)) }
         guard isFull else { return reopen() }
         for actor in dropped { actor.build() }
     }
@@ -96,7 +102,7 @@ extension WorkerHost {
         } catch {
             guard error.code == .full || error.code == .failed else { return shardFailed(error) }
             WorkerMain.log("the shard cannot be opened again, the next attempt is in half a second: \(error)")
-            reopenSoon()
+            reopenSoon(after: error)
             return
         }
         for actor in actors.values where !isShared || actor.hasWork { actor.build() }
@@ -105,20 +111,20 @@ extension WorkerHost {
     /// An actor's state could not be read, or its first state not be stored.
     func cannotBuild(_ actor: ActorHost, _ error: StoreError) {
         WorkerMain.log("\(actor.id) cannot be built, the next attempt is in half a second: \(error)")
-        guard error.code != .failed else { return reopenSoon() }
+        guard error.code != .failed else { return reopenSoon(after: error) }
         loop.schedule(after: .milliseconds(500)) { actor.build() }
     }
 
     /// Opens the shard again in half a second, unless that has happened by then: what runs on the new one must not be
     /// dropped for an error of the old one.
-    private func reopenSoon() {
+    private func reopenSoon(after error: StoreError) {
         guard !isReopening else { return }
         isReopening = true
         let failed = store.map(ObjectIdentifier.init)
         loop.schedule(after: .milliseconds(500)) { [self] in
             isReopening = false
             guard store.map(ObjectIdentifier.init) == failed else { return }
-            for actor in actors.values { actor.drop() }
+            for actor in actors.values { actor.drop(error.callerError(for: actor.id)) }
             reopen()
         }
     }

@@ -31,6 +31,8 @@ final class WorkerHost: @unchecked Sendable {
     private let listenerDescriptor: Int32
     private let page: WorkerPage
     let notes: CallNotes
+    /// Runs the turns of actors whose calls interleave.
+    let prompt: PromptExecutor
     private let faults: FaultInjector
     private var hostedRuntime: ActorRuntime?
     private var listener: Listener?
@@ -62,6 +64,7 @@ final class WorkerHost: @unchecked Sendable {
         self.page = page
         notes = CallNotes(page)
         self.loop = loop
+        prompt = PromptExecutor(loop)
         self.link = link
         faults = FaultInjector(assignment.configuration.faults)
         snapshots = SnapshotSchedule(interval: .seconds(assignment.configuration.snapshotIntervalSeconds))
@@ -125,7 +128,7 @@ final class WorkerHost: @unchecked Sendable {
             check = known
         } else {
             guard let type = _typeByName(name) as? any DurableActor.Type else { return nil }
-            check = (type, MethodCheck(typeName: name))
+            check = (type, MethodCheck(typeName: name, groups: ConcurrencyGroups(type.concurrencyGroups)))
             checks[name] = check
         }
         let actor = ActorHost(definition, check.type, check.methods, in: self)

@@ -46,12 +46,14 @@ package struct CallerChannel: Sendable {
         var sentTo: Epoch?
     }
 
-    /// What tells a call apart beyond its arguments.
+    /// What a call carries beyond its method and arguments.
     package struct Identity: Sendable, Hashable {
         /// The key that it is known by.
         package var deduplication: Deduplication?
         /// When the call that makes it was first sent, if that one may be running again; 0 otherwise.
         package var firstSent: UInt64
+        /// The concurrency group that it asks for.
+        package var group: String?
 
         package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
             self.deduplication = deduplication
@@ -127,6 +129,7 @@ package struct CallerChannel: Sendable {
         frame.firstSent = identity.firstSent
         frame.isRetriable = retries != 0
         frame.deduplication = identity.deduplication
+        frame.group = identity.group
         calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
         switch state {
         case .idle:

@@ -43,6 +43,21 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// The resources, if any are given. Options that were stored before resources were counted have none.
     private var reserved: Resources?
 
+    /// How many calls of the actor's default ``ConcurrencyGroup`` run at once; 1 unless given: the next starts when the
+    /// last has returned. With more, calls start in the order of submission and interleave where they `await`; between
+    /// two `await`s no other call runs. All of them run on one thread: blocking work belongs in `offload`.
+    ///
+    /// What a call has changed when it waits is committed with other calls' outcomes, as if it had called
+    /// `checkpoint()` there. If its worker dies before its own end and it is retried, it runs again on that. A call that
+    /// changes its actor's state only behind its last `await` changes it exactly once.
+    public var maxConcurrency: Int {
+        get { concurrency ?? 1 }
+        set { concurrency = newValue == 1 ? nil : newValue }
+    }
+
+    /// The number, if it is not 1. Options that were stored before it could be chosen have none.
+    private var concurrency: Int?
+
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
@@ -89,6 +104,13 @@ public struct ActorOptions: Sendable, Hashable, Codable {
 
     /// Ray's defaults.
     public static let `default` = ActorOptions()
+
+    /// Ray's defaults for an actor of which this many calls run at once; see `maxConcurrency`.
+    public static func maxConcurrency(_ calls: Int) -> ActorOptions {
+        var options = ActorOptions()
+        options.maxConcurrency = calls
+        return options
+    }
 
     /// These options for an actor that shares a worker process with the other actors of a group.
     public func shared(_ group: String) -> ActorOptions {
@@ -142,6 +164,9 @@ public struct ActorOptions: Sendable, Hashable, Codable {
                 .invalidArgument,
                 "\(option) is \(limit.rawValue); allowed are a positive number, or .unlimited (-1)"
             )
+        }
+        guard maxConcurrency > 0 else {
+            throw ActorError(.invalidArgument, "maxConcurrency is \(maxConcurrency); allowed is 1 or more")
         }
         guard durability.isKnown else {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")

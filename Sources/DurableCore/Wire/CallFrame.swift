@@ -15,6 +15,8 @@ package struct CallFrame: Sendable, Hashable {
     package var cancellation: Cancellation?
     /// The key that it is known by instead of its id.
     package var deduplication: Deduplication?
+    /// The concurrency group that it asks for; `nil` for that of its method.
+    package var group: String?
     /// The method, by the name that Swift gives to distributed methods.
     package var method: String
     /// Type names that a generic method needs, mangled.
@@ -62,6 +64,7 @@ package struct CallFrame: Sendable, Hashable {
             writer.write(deduplication.key)
             writer.write(deduplication.retentionMilliseconds)
         }
+        if let group { writer.write(counted: group) }
         writer.write(counted: method)
         writer.write(UInt8(genericSubstitutions.count))
         for name in genericSubstitutions { writer.write(counted: name) }
@@ -92,6 +95,7 @@ package struct CallFrame: Sendable, Hashable {
                 isExplicit: flags.contains(.explicitKey)
             )
         }
+        if flags.contains(.group) { group = try reader.readCountedText() }
         method = try reader.readCountedText()
         genericSubstitutions = []
         for _ in 0..<(try reader.readByte()) { genericSubstitutions.append(try reader.readCountedText()) }
@@ -113,12 +117,14 @@ package struct CallFrame: Sendable, Hashable {
         static let explicitKey = Flags(rawValue: 4)
         static let cancelled = Flags(rawValue: 8)
         static let recursive = Flags(rawValue: 16)
-        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive]
+        static let group = Flags(rawValue: 32)
+        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive, group]
     }
 
     private var flags: Flags {
         var flags: Flags = isRetriable ? .retriable : []
         if let cancellation { flags.formUnion(cancellation == .recursive ? [.cancelled, .recursive] : .cancelled) }
+        if group != nil { flags.insert(.group) }
         guard let deduplication else { return flags }
         flags.insert(.key)
         if deduplication.isExplicit { flags.insert(.explicitKey) }
