@@ -11,6 +11,9 @@ func notebook(_ runtime: ActorRuntime) async throws -> Int32 {
     try await stateRestoration(runtime, notebook)
     try await detachedActors(runtime, notebook)
     try await killingActors(runtime, notebook)
+    try await multithreadedActors(runtime, notebook)
+    try await asyncActors(runtime, notebook)
+    try await concurrencyGroups(runtime, notebook)
     try await actorPools(runtime, notebook)
     return notebook.conclusion()
 }

@@ -193,11 +193,11 @@ extension ActorHost {
         if host.gate.count >= Limits.commitGroupCallsMax { host.flush() }
         guard generation == self.generation else { return }
         if let next = mailbox.finished(in: call.lane) { begin(next) }
-        if terminator === call { stays() } else { terminateWhenIdle() }
+        if terminator === call { goesOn() } else { terminateWhenIdle() }
     }
 
     /// It could not end, so those run that came meanwhile.
-    private func stays() {
+    private func goesOn() {
         terminator = nil
         let waiting = parked
         parked = []
