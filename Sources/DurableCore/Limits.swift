@@ -38,6 +38,10 @@ package enum Limits {
     package static let keyedRecordsMax = 1 << 20
     /// Released records that wait for the next commit; beyond it they expire instead.
     package static let releasedRecordsMax = 65_536
+    /// Turns that a call knows to wait for it; of more, the ones that wait longest are not known.
+    package static let waitingTurnsMax = 32
+    /// The bytes of a call beside its method's name and arguments.
+    package static let callHeaderBytesMax = 8 << 10
     /// The bytes of an idempotency key.
     package static let idempotencyKeyBytesMax = 512
     /// How long the outcome of a call with a key is kept at most.

@@ -89,6 +89,9 @@ package final class EventLoop: Sendable {
     /// Whether the caller is on the loop's thread.
     package var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() }
 
+    /// The job that runs, as `watchJobs` tells it; 0 when none does, and on other threads.
+    package var runningJob: UInt { isCurrent ? confined.runningJob : 0 }
+
     /// Runs `work` on the loop, after everything that was handed over before; from any thread.
     package func execute(_ work: @escaping @Sendable () -> Void) {
         submit(.closure(work))

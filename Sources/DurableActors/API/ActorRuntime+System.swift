@@ -81,9 +81,14 @@ extension ActorRuntime {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()
         }
+        // A wait that ends by itself is no deadlock.
+        let waiting = effort.deadline == nil ? Turn.current?.waitingNow ?? WaitingTurns() : WaitingTurns()
+        // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
+        if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
         let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
+        identity.waiting = waiting
         do {
             let end = try await calls.call(
                 actor,

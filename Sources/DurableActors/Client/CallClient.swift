@@ -56,7 +56,7 @@ final class CallClient: Sendable {
         do {
             if let error = stopped.withLock({ $0 }) { throw error }
             try submission?.enter(channel, waiter)
-            let bytes = arguments.reduce(method.utf8.count + 256) { $0 + $1.count + 4 }
+            let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
             guard bytes < Limits.frameBytesMax else {
                 let message = "the arguments have \(bytes) bytes; a call may have \(Limits.frameBytesMax)"
                 throw ActorError(.limitExceeded, message, actor: actor)

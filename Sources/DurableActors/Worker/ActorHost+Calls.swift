@@ -29,6 +29,9 @@ extension ActorHost {
         if let first = open[call.name] {
             // It came again while the first attempt still runs: both get its outcome.
             guard first.fingerprint == inbound.fingerprint else { return refuse(inbound, reused(call)) }
+            guard !first.isRunning || !waiting(for: call).contains(call.name) else {
+                return refuse(inbound, call.waiting.error(of: id))
+            }
             first.join(inbound)
             if let cancellation = call.cancellation { cancel(first, cancellation) }
             return
@@ -53,6 +56,7 @@ extension ActorHost {
             refuse(inbound, error)
             return
         }
+        guard !waitsForItself(inbound) else { return refuse(inbound, call.waiting.error(of: id)) }
         open[call.name] = inbound
         // Its caller does not know whether it has run. It has not.
         guard call.cancellation == nil else { return neverRun(inbound) }
@@ -78,6 +82,22 @@ extension ActorHost {
         refuse(CallerChannel.diedError(actor: id, type: definition.typeDescription, cause: cause, restarts: 0))
     }
 
+    /// The actor's calls that wait for one that arrives.
+    private func waiting(for call: CallFrame) -> Set<CallName> {
+        call.waiting.turns.isEmpty ? [] : call.waiting.calls(of: id, in: host.epoch)
+    }
+
+    /// Whether everything that runs in a call's lane waits for the call: then it can never start.
+    private func waitsForItself(_ inbound: InboundCall) -> Bool {
+        let waiting = waiting(for: inbound.frame)
+        guard !waiting.isEmpty else { return false }
+        let running = waiting.count { name in
+            guard let call = open[name] else { return false }
+            return call.isRunning && call.lane == inbound.lane
+        }
+        return mailbox.isFilled(inbound.lane, by: running)
+    }
+
     /// The turn of a call. Calls of a serial actor never overlap: the next begins when this one has ended.
     ///
     /// Turns that interleave are run by an executor which never leaves a turn between its method's return and `finish`:
@@ -88,6 +108,7 @@ extension ActorHost {
         let task = Task(executorPreference: turnExecutor) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
             call.isRunning = true
+            turn.begins()
             turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
             defer { host.notes.end(turn.takeNote()) }
             let result = await Turn.$current.withValue(turn) { await run(call) }

@@ -114,6 +114,7 @@ final class ActorHost: @unchecked Sendable {
         Task(executorPreference: host.loop) { [self] in
             let note = host.notes.begin(.start(id))
             let turn = startTurn()
+            turn.begins()
             turn.noted(at: note)
             defer { host.notes.end(turn.takeNote()) }
             do {

@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableTransport
 internal import Synchronization
 
 /// The turn that a task belongs to: which actor runs which call. Carried by the task and by its children.
@@ -14,6 +15,7 @@ final class Turn: Sendable {
         var isEnded = false
         var note: CallNotes.Note?
         var cancelsCalls = false
+        var job: UInt = 0
     }
 
     let actor: ActorHost
@@ -38,6 +40,20 @@ final class Turn: Sendable {
 
     /// Whether the instance that it runs on was dropped: nothing that it changes is kept. Only on the worker's loop.
     var isObsolete: Bool { generation != actor.generation }
+
+    /// The turn begins, in the job that runs now.
+    func begins() { state.withLock { $0.job = actor.host.loop.runningJob } }
+
+    /// Who waits for a call that is made now and waited for: this turn, and those that wait for its own call. Nobody is
+    /// known when the call is made by another task than the turn's own, as by one that `submit` makes: whether the turn
+    /// waits for that cannot be told.
+    var waitingNow: WaitingTurns {
+        let job = actor.host.loop.runningJob
+        guard job != 0, state.withLock({ $0.job == job && !$0.isEnded }) else { return WaitingTurns() }
+        let type = actor.definition.typeDescription
+        let own = WaitingTurn(actor: actorID, call: call?.name, epoch: actor.host.epoch, type: type)
+        return (call?.waiting ?? WaitingTurns()).followed(by: own)
+    }
 
     /// Where it is noted that the turn is open.
     func noted(at place: CallNotes.Note?) { state.withLock { $0.note = place } }

@@ -54,6 +54,8 @@ package struct CallerChannel: Sendable {
         package var firstSent: UInt64
         /// The concurrency group that it asks for.
         package var group: String?
+        /// Who waits for it.
+        package var waiting = WaitingTurns()
 
         package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
             self.deduplication = deduplication
@@ -130,6 +132,7 @@ package struct CallerChannel: Sendable {
         frame.isRetriable = retries != 0
         frame.deduplication = identity.deduplication
         frame.group = identity.group
+        frame.waiting = identity.waiting
         calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
         switch state {
         case .idle:

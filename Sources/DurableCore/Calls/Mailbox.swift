@@ -40,6 +40,9 @@ package struct Mailbox<Call: Sendable>: Sendable {
     /// How many calls run.
     package var runningCount: Int { lanes.reduce(0) { $0 + $1.running } }
 
+    /// Whether these many calls are all that a lane lets run at once.
+    package func isFilled(_ lane: Int, by calls: Int) -> Bool { calls >= lanes[lane].limit }
+
     /// A call arrived. Returns it when it may start at once.
     package mutating func arrived(_ call: Call, in lane: Int = 0) -> Call? {
         guard !isPaused, lanes[lane].running < lanes[lane].limit else {

@@ -28,6 +28,9 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let storageFailed = Code("storageFailed")
         /// The disk has no room for the checkpoint, and nothing was changed. Make room, then try again.
         public static let storageFull = Code("storageFull")
+        /// The call would wait for a turn of its actor that waits for the call; the message names the actors of the
+        /// cycle. It was not run.
+        public static let deadlock = Code("deadlock")
         /// The actor has no such distributed method; caller and worker may be of different versions.
         public static let unknownMethod = Code("unknownMethod")
         /// There is no actor of this name.

@@ -17,6 +17,8 @@ package struct CallFrame: Sendable, Hashable {
     package var deduplication: Deduplication?
     /// The concurrency group that it asks for; `nil` for that of its method.
     package var group: String?
+    /// Who waits for it.
+    package var waiting = WaitingTurns()
     /// The method, by the name that Swift gives to distributed methods.
     package var method: String
     /// Type names that a generic method needs, mangled.
@@ -65,6 +67,10 @@ package struct CallFrame: Sendable, Hashable {
             writer.write(deduplication.retentionMilliseconds)
         }
         if let group { writer.write(counted: group) }
+        if !waiting.turns.isEmpty {
+            writer.write(UInt8(waiting.turns.count))
+            for turn in waiting.turns { turn.write(to: &writer) }
+        }
         writer.write(counted: method)
         writer.write(UInt8(genericSubstitutions.count))
         for name in genericSubstitutions { writer.write(counted: name) }
@@ -96,6 +102,11 @@ package struct CallFrame: Sendable, Hashable {
             )
         }
         if flags.contains(.group) { group = try reader.readCountedText() }
+        if flags.contains(.waiting) {
+            var turns: [WaitingTurn] = []
+            for _ in 0..<(try reader.readByte()) { turns.append(try WaitingTurn(from: &reader)) }
+            waiting = WaitingTurns(turns)
+        }
         method = try reader.readCountedText()
         genericSubstitutions = []
         for _ in 0..<(try reader.readByte()) { genericSubstitutions.append(try reader.readCountedText()) }
@@ -118,13 +129,15 @@ package struct CallFrame: Sendable, Hashable {
         static let cancelled = Flags(rawValue: 8)
         static let recursive = Flags(rawValue: 16)
         static let group = Flags(rawValue: 32)
-        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive, group]
+        static let waiting = Flags(rawValue: 64)
+        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive, group, waiting]
     }
 
     private var flags: Flags {
         var flags: Flags = isRetriable ? .retriable : []
         if let cancellation { flags.formUnion(cancellation == .recursive ? [.cancelled, .recursive] : .cancelled) }
         if group != nil { flags.insert(.group) }
+        if !waiting.turns.isEmpty { flags.insert(.waiting) }
         guard let deduplication else { return flags }
         flags.insert(.key)
         if deduplication.isExplicit { flags.insert(.explicitKey) }
