@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +37,7 @@ struct durable_page {
     _Alignas(64) _Atomic uint64_t turns;
     _Alignas(64) _Atomic uint64_t heartbeat;
     _Alignas(64) _Atomic uint64_t job;
+    _Atomic uint64_t crashed_job;
     _Alignas(64) struct note notes[DURABLE_PAGE_NOTES_MAX];
 };
 
@@ -109,6 +112,43 @@ void durable_page_set_job(struct durable_page *page, uint64_t job) {
 
 uint64_t durable_page_job(const struct durable_page *page) {
     return atomic_load_explicit(&page->job, memory_order_relaxed);
+}
+
+static _Thread_local uint64_t thread_job;
+static struct durable_page *_Atomic watched;
+
+void durable_page_set_thread_job(uint64_t job) {
+    thread_job = job;
+}
+
+static void leave_job(void) {
+    struct durable_page *page = atomic_load_explicit(&watched, memory_order_relaxed);
+    if (page == NULL || thread_job == 0) return;
+    uint64_t none = 0;
+    // The first to crash is to blame.
+    atomic_compare_exchange_strong(&page->crashed_job, &none, thread_job);
+}
+
+// The action is the default one again by now, and the signal is blocked until this returns: it ends the process then.
+static void crashed(int number) {
+    leave_job();
+    raise(number);
+}
+
+void durable_page_watch_crashes(struct durable_page *page) {
+    static const int numbers[] = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
+    if (atomic_exchange(&watched, page) != NULL) return;
+    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; index++) {
+        struct sigaction action;
+        if (sigaction(numbers[index], NULL, &action) < 0 || action.sa_handler != SIG_DFL) continue;
+        action = (struct sigaction){.sa_handler = crashed, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+        sigaction(numbers[index], &action, NULL);
+    }
+    atexit(leave_job);
+}
+
+uint64_t durable_page_crashed_job(const struct durable_page *page) {
+    return atomic_load_explicit(&page->crashed_job, memory_order_relaxed);
 }
 
 void durable_page_set_note(struct durable_page *page, uint32_t index, const struct durable_page_note *note) {

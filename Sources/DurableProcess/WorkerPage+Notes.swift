@@ -34,12 +34,25 @@ extension WorkerPage {
         durable_page_set_note(page, UInt32(place), &note)
     }
 
+    /// From now on a thread that crashes or exits leaves the job that it works for on the page.
+    ///
+    /// The page must live as long as the process.
+    package func watchCrashes() { durable_page_watch_crashes(page) }
+
+    /// Runs something on this thread for a job of the worker's loop, which runs elsewhere.
+    package static func work<Result>(for job: UInt64, _ body: () -> Result) -> Result {
+        durable_page_set_thread_job(job)
+        defer { durable_page_set_thread_job(0) }
+        return body()
+    }
+
     /// What was noted there has ended.
     package func clearNote(at place: Int) { durable_page_clear_note(page, UInt32(place)) }
 
     /// What a worker that is gone was in the middle of.
     package var crashScene: CrashScene {
-        var scene = CrashScene(job: job)
+        let crashed = durable_page_crashed_job(page)
+        var scene = CrashScene(job: crashed == 0 ? job : crashed)
         for place in 0..<DURABLE_PAGE_NOTES_MAX {
             var note = durable_page_note()
             guard durable_page_read_note(page, UInt32(place), &note) else { continue }

@@ -35,6 +35,19 @@ distributed actor Caller: DurableActor {
         }
     }
 
+    /// The same, in a child task that is given up when another one has ended.
+    distributed func visitInRace(_ me: Caller) async throws -> String {
+        try await withThrowingTaskGroup(of: String.self) { group in
+            group.addTask { "\(try await me.visit([]))" }
+            group.addTask {
+                try await Task.sleep(for: .milliseconds(100))
+                return "too late"
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? ""
+        }
+    }
+
     /// Goes on when the call that waits for itself has failed.
     distributed func visitAndGoOn(_ path: [Caller]) async throws -> String {
         do {
@@ -135,6 +148,7 @@ distributed actor Godparent: DurableActor {
             } is: {
                 $0 == 3
             }
+            #expect(try await a.visitInRace(a) == "too late")
         }
     }
 

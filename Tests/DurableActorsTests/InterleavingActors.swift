@@ -296,6 +296,27 @@ distributed actor Interleaver: DurableActor {
         return total
     }
 
+    /// Dies in a section, while others are in sections, too.
+    distributed func crashBeside(_ way: Fragile.Way, log: String) async throws -> Int {
+        _ = try await offload {
+            _ = Attempts.note(in: log)
+            switch way {
+            case .trap: fatalError("in a section")
+            case .abort: abort()
+            case .exit: exit(3)
+            case .childTask: return raise(SIGSEGV)
+            }
+        }
+        return 0
+    }
+
+    /// Blocks a thread beside the loop until the file is there; says how often it was begun.
+    distributed func block(for file: String, log: String) async throws -> Int {
+        let attempt = Attempts.note(in: log)
+        try await offload { while access(file, F_OK) != 0 { usleep(500) } }
+        return attempt
+    }
+
     /// Dies of a trap as often as the file has fewer bytes than `times`.
     distributed func crash(_ times: Int, log: String) async -> Int {
         await Task.yield()

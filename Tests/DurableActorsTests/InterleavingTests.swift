@@ -168,6 +168,27 @@ import Testing
         }
     }
 
+    @Test(arguments: Fragile.Way.allCases)
+    func `of many calls in sections only the one whose section crashes is given up`(way: Fragile.Way) async throws {
+        let scratch = ScratchDirectory()
+        let (file, log, crashes) = (scratch.file("file"), scratch.file("log"), scratch.file("crashes"))
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self)
+            let actor = try await runtime.spawn(Interleaver.self, counter, options: options(16))
+            // Before and behind the one that crashes.
+            let first = (0..<4).map { _ in actor.submit { try await $0.block(for: file, log: log) } }
+            let poison = actor.submit { try await $0.crashBeside(way, log: crashes) }
+            let last = (0..<4).map { _ in actor.submit { try await $0.block(for: file, log: log) } }
+            let error = await failure { _ = try await poison.value }
+            #expect(error?.code == .poisonCall, "\(String(describing: error))")
+            #expect(error?.message.contains(way == .exit ? "code 3" : "ended by signal") == true)
+            #expect(Attempts.count(in: crashes) == 3)
+            _ = Attempts.note(in: file)
+            for ref in first + last { #expect(try await ref.value > 0) }
+            #expect(try await runtime.summary(of: actor).restarts == 3)
+        }
+    }
+
     @Test func `a call that goes to and fro without waiting for anything lets others run`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self)

@@ -39,6 +39,16 @@ uint64_t durable_page_heartbeat(const struct durable_page *page);
 void durable_page_set_job(struct durable_page *page, uint64_t job);
 uint64_t durable_page_job(const struct durable_page *page);
 
+// The calling thread works for this job of the loop, until it says otherwise; 0 for none. Not for the loop's own thread.
+void durable_page_set_thread_job(uint64_t job);
+
+// From now on a thread that ends the process, by a signal of its own making or by `exit`, leaves the job that it works for
+// on the page. Signals that somebody handles already are left alone. The process ends as it would without this.
+void durable_page_watch_crashes(struct durable_page *page);
+
+// The job that the thread which ended the process worked for; 0 when there was none, or when nobody knows.
+uint64_t durable_page_crashed_job(const struct durable_page *page);
+
 // Notes are written by one thread, each with its kind last: a death in the middle of writing leaves no note, never half
 // of one. `read_note` is for after the writer's death and returns false where there is no note.
 void durable_page_set_note(struct durable_page *page, uint32_t index, const struct durable_page_note *note);

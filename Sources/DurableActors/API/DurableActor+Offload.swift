@@ -10,6 +10,6 @@ extension DurableActor {
     /// There are 16 such threads in a process. When all are busy, sections wait in order, up to 1024 of them.
     /// - Throws: What the section throws; ``ActorError`` with `limitExceeded` when too many wait: it was not run then.
     public func offload<Result: Sendable>(_ section: @escaping @Sendable () throws -> Result) async throws -> Result {
-        try await OffloadPool.shared.run(section)
+        try await OffloadPool.shared.run(for: Turn.current?.job ?? 0, section)
     }
 }

@@ -27,7 +27,10 @@ final class CallNotes: @unchecked Sendable {
     init(_ page: WorkerPage) { self.page = page }
 
     /// From now on the page says which job the loop runs.
-    func follow(_ loop: EventLoop) { loop.watchJobs { [self] in runs(UInt64($0)) } }
+    func follow(_ loop: EventLoop) {
+        loop.watchJobs { [self] in runs(UInt64($0)) }
+        page.watchCrashes()
+    }
 
     private func runs(_ job: UInt64) {
         page.job = job

@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableProcess
 internal import Glibc
 internal import Synchronization
 
@@ -38,12 +39,16 @@ final class OffloadPool: Sendable {
     }
 
     /// Does the work on a thread that may wait.
+    /// - Parameter job: The job of the loop that a crash of the work is to be charged to; 0 for none.
     /// - Throws: What the work throws, or ``ActorError`` with `limitExceeded` when it was not done.
-    func run<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    func run<Result: Sendable>(
+        for job: UInt = 0,
+        _ work: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             submit(
                 Job {
-                    let result = Swift.Result { try work() }
+                    let result = WorkerPage.work(for: UInt64(job)) { Swift.Result { try work() } }
                     return { continuation.resume(with: result) }
                 } refuse: {
                     continuation.resume(throwing: $0)

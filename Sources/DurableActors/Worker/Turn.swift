@@ -41,6 +41,9 @@ final class Turn: Sendable {
     /// Whether the instance that it runs on was dropped: nothing that it changes is kept. Only on the worker's loop.
     var isObsolete: Bool { generation != actor.generation }
 
+    /// The job that it began in, which stays the same over its suspensions; 0 when it has ended.
+    var job: UInt { state.withLock { $0.isEnded ? 0 : $0.job } }
+
     /// The turn begins, in the job that runs now.
     func begins() { state.withLock { $0.job = actor.host.loop.runningJob } }
 
