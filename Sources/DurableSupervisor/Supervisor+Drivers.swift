@@ -70,6 +70,7 @@ extension Supervisor {
 
     /// Nobody is here and nothing runs: the supervisor ends, and leaves no process behind.
     func endIfUnused() {
+        guard endsInProgress == 0 else { return }
         // What was released may start somebody who waits: then the answer is another.
         let isStopping = isPlacing || hosted.values.contains { $0.slot.isEnding }
         let isUsed = !drivers.isEmpty || hosted.values.contains(where: isUsed)

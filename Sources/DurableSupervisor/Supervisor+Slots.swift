@@ -216,6 +216,11 @@ extension Supervisor {
     /// Ends actors for good.
     func endActors(_ ids: [ActorID], because cause: DeathCause) {
         let records = ids.compactMap { registry.records[$0] }.filter { $0.ended == nil }
+        endsInProgress += 1
+        defer {
+            endsInProgress -= 1
+            endIfUnused()
+        }
         for record in records where record.group == nil {
             let hosted = hosting(record)
             if case .ended = hosted.slot.state {

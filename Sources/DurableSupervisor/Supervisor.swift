@@ -77,6 +77,8 @@ final class Supervisor: @unchecked Sendable {
     var isPersistScheduled = false
     /// Drivers that have left and wait for the end of what they owned.
     var leaveWaiters: [@Sendable (SupervisorResponse) -> Void] = []
+    /// Above 0 while several actors are being ended, one by one: those that come next still seem to run.
+    var endsInProgress = 0
     var isEnding = false
     var isSettled = false
     var listener: Listener?
