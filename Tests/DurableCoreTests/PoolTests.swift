@@ -55,6 +55,29 @@ struct PoolScheduleTests {
         #expect(pool.evicted("b", isReplaced: false, isRetried: false) == nil)
     }
 
+    @Test func `a growing pool makes one worker for each item that waits, up to its size`() {
+        var pool = PoolSchedule<String>(growsTo: 2)
+        #expect(pool.submit().action == .make)
+        #expect(pool.submit().action == .make)
+        #expect(pool.submit().action == nil)
+        #expect(pool.replaced(by: "a") == .start(0, on: "a"))
+        #expect(pool.finished("a") == .start(1, on: "a"))
+        #expect(pool.replaced(by: "b") == .start(2, on: "b"))
+        #expect(pool.finished("b") == nil && pool.finished("a") == nil)
+        #expect(pool.submit().action == .start(3, on: "a"))
+        #expect(pool.evicted("a", isReplaced: false, isRetried: true) == .start(3, on: "b"))
+        #expect(pool.submit().action == .make)
+        #expect(
+            pool.evicted("b", isReplaced: false, isRetried: false) == nil,
+            "one is being made for the one that waits"
+        )
+        #expect(pool.submit().action == .make)
+        #expect(pool.replaced(by: nil) == nil)
+        #expect(pool.replaced(by: nil) == .fail([4, 5]), "what cannot be made is not tried for ever")
+        #expect(pool.submit().action == .make)
+        #expect(pool.replaced(by: "c") == .start(6, on: "c"))
+    }
+
     @Test func `what is said of workers that are not busy changes nothing`() {
         var pool = pool("a")
         #expect(pool.finished("a") == nil && pool.finished("x") == nil)
@@ -70,7 +93,8 @@ struct PoolScheduleTests {
         seed: UInt64
     ) {
         var random = SeededGenerator(seed: seed)
-        var pool = PoolSchedule<Int>()
+        let growsTo = seed.isMultiple(of: 2) ? 0 : 4
+        var pool = PoolSchedule<Int>(growsTo: growsTo)
         var running: [Int: UInt64] = [:]
         var waiting: Set<UInt64> = []
         var ended: Set<UInt64> = []
@@ -87,6 +111,9 @@ struct PoolScheduleTests {
                 #expect(idle.isEmpty && running.isEmpty && making == 0 && items == waiting.sorted())
                 ended.formUnion(items)
                 waiting = []
+            case .make:
+                #expect(idle.isEmpty && running.count + making < growsTo && waiting.count > making)
+                making += 1
             case nil: break
             }
             #expect(idle.isEmpty || waiting.isEmpty)

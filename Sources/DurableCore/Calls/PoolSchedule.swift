@@ -10,6 +10,8 @@ package struct PoolSchedule<Worker: Hashable & Sendable>: Sendable {
     package enum Action: Sendable, Equatable {
         /// Hand an item to a worker.
         case start(Item, on: Worker)
+        /// Make another worker; ``replaced(by:)`` tells how that ended.
+        case make
         /// Fail these items: nobody is left to run them.
         case fail([Item])
     }
@@ -23,9 +25,13 @@ package struct PoolSchedule<Worker: Hashable & Sendable>: Sendable {
     /// No item from here on was ever started.
     private var nextToStart: Item = 0
     private var nextItem: Item = 0
+    /// How many workers are being made.
     private var replacements = 0
+    private let growsTo: Int
 
-    package init() {}
+    /// A pool without workers.
+    /// - Parameter growsTo: Up to how many workers are made when work waits; 0 for none but those that are added.
+    package init(growsTo: Int = 0) { self.growsTo = growsTo }
 
     /// How many workers the pool has, idle and busy.
     package var workerCount: Int { idle.count + busy.count }
@@ -81,16 +87,21 @@ package struct PoolSchedule<Worker: Hashable & Sendable>: Sendable {
         precondition(replacements > 0, "a replacement ends once")
         replacements -= 1
         if let worker, busy[worker] == nil, !idle.contains(worker) { idle.append(worker) }
-        return decide()
+        // What could not be made is not tried again before something else happens.
+        return decide(mayGrow: worker != nil)
     }
 
-    private mutating func decide() -> Action? {
+    private mutating func decide(mayGrow: Bool = true) -> Action? {
         guard !waiting.isEmpty else { return nil }
         if let worker = idle.popLast() {
             let item = oldest()
             waiting.remove(item)
             busy[worker] = item
             return .start(item, on: worker)
+        }
+        if mayGrow, workerCount + replacements < growsTo, waiting.count > replacements {
+            replacements += 1
+            return .make
         }
         guard busy.isEmpty, replacements == 0 else { return nil }
         defer {
