@@ -47,11 +47,11 @@ public struct ProcessKiller {
         }
     }
 
-    /// Kills a random living worker that hosts an actor. While the supervisor is dead, it chooses among those known
-    /// from before.
+    /// Kills a random living worker that hosts an actor or runs tasks. While the supervisor is dead, it chooses among
+    /// those known from before.
     public mutating func strikeWorker() async throws -> Strike? {
         if let supervisor = runtime.supervisorProcessID, !isStruck(supervisor) {
-            known = try await runtime.actors().filter { $0.state == .alive }
+            known = try await (runtime.actors() + runtime.taskWorkers()).filter { $0.state == .alive }
         }
         for candidate in known.shuffled(using: &generator) {
             guard let pid = candidate.processID else { continue }

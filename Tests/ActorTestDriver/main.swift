@@ -32,6 +32,10 @@ if arguments[1] == "calls" {
     try await makeCalls(in: arguments[2], caller: arguments[3], count: Int(arguments[4]) ?? 0)
     exit(0)
 }
+if arguments[1] == "tasks" {
+    try await runTasks(in: arguments[2])
+    exit(0)
+}
 if arguments[1] == "key" {
     try await callWithKey(in: arguments[2], key: arguments[3], amount: Int(arguments[4]) ?? 0)
     exit(0)

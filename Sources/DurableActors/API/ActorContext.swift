@@ -3,7 +3,7 @@ public import DurableCore
 /// What the code of an actor can know of the actor that it runs in.
 ///
 /// There is one in the constructor, in methods, and in tasks that they make, but not in a `Task.detached`, and none in a
-/// driver. The values are those of the life in which the turn began.
+/// driver or a ``RemoteTask``. The values are those of the life in which the turn began.
 public struct ActorContext: Sendable {
     /// The actor that the present task works for; `nil` outside of actors.
     public static var current: ActorContext? { Turn.current?.context }

@@ -10,6 +10,7 @@ public import DurableCore
 /// once. A worker that is only unavailable stays, and gets its next item when it is back. The pool ends no actor.
 public final class ActorPool<Worker: DurableActor, Output: Sendable>: Sendable {
     let workers: PoolWorkers<Worker>
+    let maxTaskRetries: RepeatLimit
     private let results = PoolQueue<Output>()
 
     /// Makes a pool of actors that exist already.
@@ -30,7 +31,8 @@ public final class ActorPool<Worker: DurableActor, Output: Sendable>: Sendable {
             let allowed = "allowed are 0, a positive number, or .unlimited (-1)"
             throw ActorError(.invalidArgument, "maxTaskRetries is \(maxTaskRetries.rawValue); \(allowed)")
         }
-        workers = PoolWorkers(maxTaskRetries: maxTaskRetries, replacement: replacement)
+        self.maxTaskRetries = maxTaskRetries
+        workers = PoolWorkers(replacement: replacement)
         for actor in actors { try push(actor) }
     }
 
@@ -39,7 +41,7 @@ public final class ActorPool<Worker: DurableActor, Output: Sendable>: Sendable {
     /// - Parameter body: The work: calls of the worker that it is given, which has nothing else to do for this pool
     ///   until it returns.
     public func submit(_ body: @escaping @Sendable (Worker) async throws -> Output) {
-        results.submit(to: workers, body)
+        results.submit(to: workers, retries: maxTaskRetries, body)
     }
 
     /// Retrieves the next result in the order of submission; those that ``nextUnordered(timeout:)`` has taken are left

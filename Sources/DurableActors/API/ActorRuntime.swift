@@ -35,6 +35,8 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     let membership: Membership
     let executable: String
     let isStopped = Mutex(false)
+    /// What runs remote tasks of this process, once there has been one.
+    let tasks = Mutex<PoolWorkers<TaskWorker>?>(nil)
 
     init(
         loop: EventLoop,
@@ -144,7 +146,10 @@ extension ActorRuntime {
     }
 
     /// All living actors of the runtime, of every driver.
-    public func actors() async throws -> [ActorSummary] {
+    public func actors() async throws -> [ActorSummary] { try await hosted().filter { $0.type != TaskWorker.title } }
+
+    /// Actors, and what runs tasks.
+    func hosted() async throws -> [ActorSummary] {
         guard case .actors(let list) = try await ask(.list) else {
             throw ActorError(.internalError, "the supervisor gave an answer of another kind")
         }
@@ -178,7 +183,7 @@ extension ActorRuntime {
         var request = CreateRequest(
             id: ActorID(random: &generator),
             typeName: typeName,
-            typeDescription: String(describing: type),
+            typeDescription: type == TaskWorker.self ? TaskWorker.title : String(describing: type),
             arguments: encoded,
             options: options,
             owner: owner,
@@ -196,12 +201,14 @@ extension ActorRuntime {
         return try handle(type, await location(.create(request)))
     }
 
-    private func scope(_ namespace: String?) -> String {
-        namespace ?? ActorContext.current?.namespace ?? ActorOptions.default.namespace
+    func scope(_ namespace: String?) -> String {
+        namespace ?? ActorContext.current?.namespace ?? TaskScope.current?.namespace ?? ActorOptions.default.namespace
     }
 
-    private var owner: Owner {
-        switch membership {
+    /// Whose the actors are that the present code makes.
+    var owner: Owner {
+        if let scope = TaskScope.current { return scope.owner }
+        return switch membership {
         case .driver(let id): .driver(id)
         case .worker(let host): .actor(Turn.current?.actor.id ?? host.assignment.record.id)
         }

@@ -13,7 +13,14 @@ extension ActorPool {
         window: Int? = nil,
         _ body: @escaping @Sendable (Worker, Inputs.Element) async throws -> Result
     ) -> PoolMap<Worker, Inputs, Result> where Inputs.Element: Sendable {
-        PoolMap(workers: workers, inputs: inputs, window: window, isOrdered: true, body: body)
+        PoolMap(
+            workers: workers,
+            retries: maxTaskRetries,
+            inputs: inputs,
+            window: window,
+            isOrdered: true,
+            body: body
+        )
     }
 
     /// Runs a call for each input, and gives the results as they come. Ray: `ActorPool.map_unordered`.
@@ -28,7 +35,14 @@ extension ActorPool {
         window: Int? = nil,
         _ body: @escaping @Sendable (Worker, Inputs.Element) async throws -> Result
     ) -> PoolMap<Worker, Inputs, Result> where Inputs.Element: Sendable {
-        PoolMap(workers: workers, inputs: inputs, window: window, isOrdered: false, body: body)
+        PoolMap(
+            workers: workers,
+            retries: maxTaskRetries,
+            inputs: inputs,
+            window: window,
+            isOrdered: false,
+            body: body
+        )
     }
 }
 
@@ -39,6 +53,7 @@ where Inputs.Element: Sendable {
     public typealias Element = Output
 
     let workers: PoolWorkers<Worker>
+    let retries: RepeatLimit
     let inputs: Inputs
     let window: Int?
     let isOrdered: Bool
@@ -73,7 +88,9 @@ where Inputs.Element: Sendable {
             let window = map.window ?? Swift.max(1, 2 * map.workers.count)
             guard window >= 1 else { throw ActorError(.invalidArgument, "window is \(window); allowed is 1 or more") }
             while outstanding < window, let input = inputs.next() {
-                queue.submit(to: map.workers) { [body = map.body] worker in try await body(worker, input) }
+                queue.submit(to: map.workers, retries: map.retries) { [body = map.body] worker in
+                    try await body(worker, input)
+                }
                 outstanding += 1
             }
             guard outstanding > 0, let outcome = try await queue.next(isOrdered: map.isOrdered, timeout: nil) else {

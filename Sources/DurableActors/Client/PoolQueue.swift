@@ -22,6 +22,7 @@ final class PoolQueue<Output: Sendable>: Sendable {
     /// Has an item carried out; its result can be retrieved here.
     func submit<Worker>(
         to workers: PoolWorkers<Worker>,
+        retries: RepeatLimit,
         _ body: @escaping @Sendable (Worker) async throws -> Output
     ) {
         let (result, isAllowed) = state.withLock { state in
@@ -36,7 +37,9 @@ final class PoolQueue<Output: Sendable>: Sendable {
             guard !isDropped.load(ordering: .relaxed) else { throw CancellationError() }
             return try await body(worker)
         }
-        workers.submit(unlessDropped) { [self] outcome in finish(result, outcome) }
+        workers.submit(PoolWorkers<Worker>.Effort(retries: retries), unlessDropped) { [self] outcome in
+            finish(result, outcome)
+        }
     }
 
     /// Retrieves the next result in the order of submission, or the one that ended first.

@@ -7,22 +7,54 @@ internal import Synchronization
 final class PoolWorkers<Worker: DurableActor>: Sendable {
     typealias Item = PoolSchedule<ActorID>.Item
 
+    /// How often an item may be tried again; counted over all of its attempts.
+    final class Effort: Sendable {
+        private let limit: RepeatLimit
+        private let used = Mutex(0)
+
+        init(retries limit: RepeatLimit) { self.limit = limit }
+
+        /// Takes one retry; false when there is none left.
+        func takeRetry() -> Bool {
+            used.withLock { used in
+                guard limit.allows(after: used) else { return false }
+                used += 1
+                return true
+            }
+        }
+    }
+
     private struct State {
-        var schedule = PoolSchedule<ActorID>()
+        var schedule: PoolSchedule<ActorID>
         var workers: [ActorID: Worker] = [:]
         /// Items that wait for a worker; `nil` is what they get when nobody is left.
         var waiting: [Item: OneShot<Worker?>] = [:]
-        /// Why the last replacement failed.
-        var lastFailure: String?
+        /// Why the last worker that was to be made was not.
+        var lastFailure: (any Error)?
     }
 
-    private let maxTaskRetries: RepeatLimit
     private let replacement: (@Sendable () async throws -> Worker)?
-    private let state = Mutex(State())
+    /// Whether dead workers are replaced at once, and not only when work waits.
+    private let replacesDead: Bool
+    /// Whether an item whose worker got another life is tried again there, instead of failing.
+    private let keepsRestarted: Bool
+    private let state: Mutex<State>
 
-    init(maxTaskRetries: RepeatLimit, replacement: (@Sendable () async throws -> Worker)?) {
-        self.maxTaskRetries = maxTaskRetries
+    /// A pool of the workers that are pushed.
+    /// - Parameter replacement: Makes another one for each that died.
+    init(replacement: (@Sendable () async throws -> Worker)?) {
         self.replacement = replacement
+        replacesDead = replacement != nil
+        keepsRestarted = false
+        state = Mutex(State(schedule: PoolSchedule()))
+    }
+
+    /// A pool that makes its workers when work waits. An item ends only by its own error, or when its effort is over.
+    init(growsTo count: Int, making: @escaping @Sendable () async throws -> Worker) {
+        replacement = making
+        replacesDead = false
+        keepsRestarted = true
+        state = Mutex(State(schedule: PoolSchedule(growsTo: count)))
     }
 
     var count: Int { state.withLock { $0.schedule.workerCount } }
@@ -46,16 +78,19 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
             }
             guard let worker else { return nil }
             guard channel(of: worker).isDead else { return worker }
-            if replacement != nil {
+            if replacesDead {
                 state.withLock { $0.schedule.replacing() }
-                replace()
+                make()
             }
         }
     }
 
     /// Takes an item in, and carries it out when it is its turn.
-    /// - Parameter ended: Told the outcome, once. The worker is free by then, unless it is unavailable.
+    /// - Parameters:
+    ///   - effort: How often it is tried again when its worker died with it.
+    ///   - ended: Told the outcome, once. The worker is free by then, unless it is unavailable.
     func submit<Output: Sendable>(
+        _ effort: Effort,
         _ body: @escaping @Sendable (Worker) async throws -> Output,
         ended: @escaping @Sendable (Result<Output, any Error>) -> Void
     ) {
@@ -66,17 +101,17 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
             return (item, action)
         }
         // Nobody owns the task; like a submitted call, it is not ended when the pool is dropped.
-        Task { await carryOut(item, shot, body, ended) }
+        Task { await carryOut(item, shot, effort, body, ended) }
     }
 
     private func carryOut<Output: Sendable>(
         _ item: Item,
         _ first: OneShot<Worker?>,
+        _ effort: Effort,
         _ body: @Sendable (Worker) async throws -> Output,
         _ ended: @Sendable (Result<Output, any Error>) -> Void
     ) async {
         var shot = first
-        var retries = 0
         while true {
             // Without a timeout the wait ends by being settled, because nobody cancels this task.
             guard case .some(.some(let worker)) = try? await shot.wait(timeout: nil) else {
@@ -92,6 +127,12 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
                 free(worker)
                 return ended(.success(output))
             } catch {
+                if keepsRestarted, isUnavailable(worker, error), effort.takeRetry() {
+                    await becomesAvailable(worker)
+                    shot = OneShot()
+                    shot.settle(worker)
+                    continue
+                }
                 guard isEnd(of: worker, error) else {
                     if !channel(of: worker).isInterrupted {
                         free(worker)
@@ -101,11 +142,10 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
                     await becomesAvailable(worker)
                     return free(worker)
                 }
-                guard maxTaskRetries.allows(after: retries) else {
+                guard effort.takeRetry() else {
                     evict(worker, retrying: nil)
                     return ended(.failure(error))
                 }
-                retries += 1
                 shot = evict(worker, retrying: item) ?? shot
             }
         }
@@ -115,6 +155,12 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
     private func isEnd(of worker: Worker, _ error: any Error) -> Bool {
         guard let error = error as? ActorError, error.code == .died || error.code == .quarantined else { return false }
         return error.actor == nil || error.actor == worker.id
+    }
+
+    /// Whether an item ended because its worker is between two lives.
+    private func isUnavailable(_ worker: Worker, _ error: any Error) -> Bool {
+        guard let error = error as? ActorError else { return false }
+        return error.code == .unavailable && error.actor == worker.id
     }
 
     /// The worker can take another item.
@@ -128,15 +174,14 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         update { state in
             state.workers[worker.id] = nil
             if let item { state.waiting[item] = shot }
-            let isReplaced = replacement != nil
-            return ((), state.schedule.evicted(worker.id, isReplaced: isReplaced, isRetried: item != nil))
+            return ((), state.schedule.evicted(worker.id, isReplaced: replacesDead, isRetried: item != nil))
         }
-        if replacement != nil { replace() }
+        if replacesDead { make() }
         return shot
     }
 
-    /// Makes another worker for one that is gone.
-    private func replace() {
+    /// Makes another worker.
+    private func make() {
         guard let replacement else { return }
         // Nobody owns the task; items wait for its end, and it ends when the replacement does.
         Task {
@@ -146,13 +191,13 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
                 switch made {
                 case .success(let worker) where channel(of: worker).isDead:
                     // It would be evicted at once, and this would never end.
-                    state.lastFailure = "the replacement is dead already"
+                    state.lastFailure = ActorError(.died, "the replacement is dead already", actor: worker.id)
                     return ((), state.schedule.replaced(by: nil))
                 case .success(let worker):
                     state.workers[worker.id] = worker
                     return ((), state.schedule.replaced(by: worker.id))
                 case .failure(let error):
-                    state.lastFailure = "\(error)"
+                    state.lastFailure = error
                     return ((), state.schedule.replaced(by: nil))
                 }
             }
@@ -169,10 +214,12 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         }
     }
 
-    private func nobodyLeft() -> ActorError {
+    private func nobodyLeft() -> any Error {
         let cause = state.withLock { $0.lastFailure }
+        // Who makes all of its workers by itself has no other reason.
+        if !replacesDead, let cause { return cause }
         let message = "the pool has no worker left to run this; push one, or have dead ones replaced"
-        return ActorError(.died, message, cause: cause)
+        return ActorError(.died, message, cause: cause.map { "\($0)" })
     }
 
     private func channel(of worker: Worker) -> ActorChannel { worker.actorSystem.calls.channel(to: worker.id) }
@@ -181,11 +228,13 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
     private func update<Answer>(
         _ decide: (inout State) -> (Answer, PoolSchedule<ActorID>.Action?)
     ) -> Answer {
-        let (answer, shots, worker) = state.withLock { state in
+        let (answer, shots, worker, makes) = state.withLock { state in
             let (answer, action) = decide(&state)
             var shots: [OneShot<Worker?>?] = []
             var worker: Worker?
+            var makes = false
             switch action {
+            case .make: makes = true
             case .start(let item, on: let id):
                 worker = state.workers[id]
                 shots = [state.waiting.removeValue(forKey: item)]
@@ -193,9 +242,10 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
                 shots = items.map { state.waiting.removeValue(forKey: $0) }
             case nil: break
             }
-            return (answer, shots, worker)
+            return (answer, shots, worker, makes)
         }
         for case let shot? in shots { shot.settle(worker) }
+        if makes { make() }
         return answer
     }
 }

@@ -1,5 +1,5 @@
 /// How a call ended.
-package enum CallOutcome: Sendable, Hashable {
+package enum CallOutcome: Sendable, Hashable, Codable {
     /// It returned; the result as CBOR, empty for `Void`.
     case returned([UInt8])
     /// It threw an error of this type (mangled name), CBOR.

@@ -1,0 +1,81 @@
+public import DurableCore
+
+/// Work without state that runs in another process. Ray: a function with `@ray.remote`.
+///
+/// The value is sent to a worker process, run there, and its result sent back. It may hold handles of actors, and find,
+/// make and call actors by the runtime that it is given; what it spawns belongs to whoever submitted the task.
+///
+/// A task whose worker dies runs again, so that what it does may be done twice, calls of actors included. Give calls that
+/// must not be repeated an ``CallOptions/idempotencyKey(_:retention:)``.
+public protocol RemoteTask: Codable, Sendable {
+    /// What it gives.
+    associatedtype Output: Codable & Sendable
+
+    /// Does the work, in a worker process.
+    /// - Parameter runtime: The runtime that the task was submitted to.
+    /// - Throws: Any error; it arrives as its own type when that is `Codable`.
+    func run(on runtime: ActorRuntime) async throws -> Output
+}
+
+/// How a remote task is run.
+public struct TaskOptions: Sendable {
+    /// How often the task is run again after its worker died with it, or after an error that ``retryIf`` chooses: 3
+    /// times unless given, as in Ray.
+    public var maxRetries: RepeatLimit = 3
+
+    /// Which errors that the task throws are worth another attempt; none unless given. Ray: `retry_exceptions`.
+    public var retryIf: (@Sendable (any Error) -> Bool)?
+
+    /// Three retries, and none for what the task throws.
+    public init() {}
+
+    /// Makes options.
+    /// - Parameters:
+    ///   - maxRetries: How often the task is run again.
+    ///   - retryIf: Which errors that it throws are worth another attempt.
+    public init(maxRetries: RepeatLimit = 3, retryIf: (@Sendable (any Error) -> Bool)? = nil) {
+        self.maxRetries = maxRetries
+        self.retryIf = retryIf
+    }
+}
+
+extension ActorRuntime {
+    /// Runs a task in a worker process, and waits for its result.
+    ///
+    /// Tasks run in workers of their own, one in each at a time, up to as many as the machine has cores; the others wait
+    /// in the order of submission. The workers are kept for later tasks, and end with this process. A task that submits
+    /// tasks has one worker for all of these.
+    /// - Throws: What the task threw; ``ActorError`` with `died` when its worker died each time, with `invalidArgument`
+    ///   when it cannot be found by name or an option is not allowed. `CancellationError` when the waiting task is
+    ///   cancelled, which does not end the remote one.
+    public func run<Work: RemoteTask>(_ task: Work, options: TaskOptions = TaskOptions()) async throws -> Work.Output {
+        try await submit(task, options: options).value
+    }
+
+    /// Has a task run in a worker process, and returns at once; see ``run(_:options:)``.
+    /// - Returns: A reference to the result. The task runs whether or not anybody asks for it.
+    public func submit<Work: RemoteTask>(
+        _ task: Work,
+        options: TaskOptions = TaskOptions()
+    ) -> ObjectRef<Work.Output> {
+        let settlement = Settlement<Work.Output>()
+        do {
+            let order = try TaskOrder(task, TaskScope(namespace: scope(nil), owner: owner))
+            try carryOut(order, options) { [self] result in
+                settlement.settle(
+                    result.flatMap { outcome in
+                        Result { try CallResult.value(Work.Output.self, of: outcome, decoder) }
+                    }
+                )
+            }
+        } catch {
+            settlement.settle(.failure(error))
+        }
+        return ObjectRef(settlement: settlement)
+    }
+
+    /// The processes that run remote tasks, of every driver and actor. They are not among ``actors()``.
+    public func taskWorkers() async throws -> [ActorSummary] {
+        try await hosted().filter { $0.type == TaskWorker.title }
+    }
+}

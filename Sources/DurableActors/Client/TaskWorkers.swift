@@ -1,0 +1,70 @@
+internal import DurableCore
+internal import Glibc
+internal import Synchronization
+
+/// The calling side of remote tasks.
+extension ActorRuntime {
+    /// Has a task run by the next idle worker.
+    /// - Parameter ended: Told how the task ended, or why it did not, once.
+    func carryOut(
+        _ order: TaskOrder,
+        _ options: TaskOptions,
+        _ ended: @escaping @Sendable (Result<CallOutcome, any Error>) -> Void
+    ) throws {
+        guard options.maxRetries.isValid else {
+            let allowed = "allowed are 0, a positive number, or .unlimited (-1)"
+            throw ActorError(.invalidArgument, "maxRetries is \(options.maxRetries.rawValue); \(allowed)")
+        }
+        let effort = PoolWorkers<TaskWorker>.Effort(retries: options.maxRetries)
+        let decoder = decoder
+        taskPool.submit(effort) { worker in
+            while true {
+                let outcome = try await worker.run(order)
+                guard let retryIf = options.retryIf else { return outcome }
+                do {
+                    try CallResult.check(outcome, decoder)
+                    return outcome
+                } catch {
+                    guard retryIf(error), effort.takeRetry() else { return outcome }
+                }
+            }
+        } ended: { result in
+            ended(result.mapError { Self.failure(of: order, $0) })
+        }
+    }
+
+    /// The pool of task workers of this process, made when it is first needed.
+    private var taskPool: PoolWorkers<TaskWorker> {
+        tasks.withLock { tasks in
+            if let tasks { return tasks }
+            let pool = PoolWorkers<TaskWorker>(growsTo: taskWorkersMax) { [weak self] in
+                guard let self else { throw ActorError(.runtimeStopped, "the runtime is gone") }
+                return try await makeTaskWorker()
+            }
+            tasks = pool
+            return pool
+        }
+    }
+
+    /// As many as there are cores. A task that waits for its own tasks uses no core, so that one more is enough for
+    /// these, and tasks that submit tasks that submit tasks do not multiply.
+    private var taskWorkersMax: Int {
+        if case .worker(let host) = membership, host.assignment.record.typeDescription == TaskWorker.title { return 1 }
+        return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// A worker belongs to this process, whoever's task is the first.
+    private func makeTaskWorker() async throws -> TaskWorker {
+        let employer = try TaskWorker.Employer.current()
+        return try await Turn.$current.withValue(nil) {
+            try await TaskScope.$current.withValue(nil) {
+                try await spawn(TaskWorker.self, employer, options: TaskWorker.options)
+            }
+        }
+    }
+
+    private static func failure(of order: TaskOrder, _ error: any Error) -> any Error {
+        guard let error = error as? ActorError, error.code == .died, error.actor != nil else { return error }
+        return ActorError(.died, "the task \(order.title) was given up: its worker died with it", cause: error.message)
+    }
+}

@@ -1,0 +1,121 @@
+internal import CBOR
+internal import Distributed
+internal import DurableCore
+internal import DurableProcess
+internal import Glibc
+
+/// Runs remote tasks: an actor without state of its own, alone in its process, made and used by the framework only.
+distributed actor TaskWorker: DurableActor {
+    /// The process whose tasks it runs. Not its owner: an actor's next life has another process, and other workers.
+    struct Employer: Codable, Sendable {
+        private var pid: Int32
+        private var startTime: UInt64
+
+        /// This process.
+        static func current() throws -> Employer {
+            guard let process = try? ProcessHandle.adopt(peer: getpid()) else {
+                throw ActorError(.internalError, "this process cannot be found among the processes")
+            }
+            return Employer(pid: process.pid, startTime: process.startTime)
+        }
+
+        fileprivate func process() throws -> ProcessHandle {
+            guard let process = try ProcessHandle.adopt(pid: pid, startTime: startTime) else {
+                throw ActorError(.runtimeStopped, "the process whose tasks were to be run has ended")
+            }
+            return process
+        }
+    }
+
+    /// What it is called wherever actors are listed. No type of a user has such a name.
+    static let title = "task worker"
+
+    /// Nothing is stored, and a worker that died is replaced by another one instead of a next life.
+    static var options: ActorOptions { ActorOptions(durability: .none) }
+
+    init(_ employer: Employer, actorSystem: ActorRuntime) async throws {
+        self.actorSystem = actorSystem
+        let id = id
+        let process = try employer.process()
+        // Ends with this process, at the latest when the employer has ended.
+        Task.detached {
+            try await onOwnThread { () throws(ActorError) in
+                while !process.waitUntilEnded(for: .seconds(60)) {}
+            }
+            // Should the supervisor not answer, it is gone or going, and this process ends by itself.
+            _ = try? await actorSystem.ask(.kill(id, noRestart: true))
+        }
+    }
+
+    /// Runs a task outside of any turn: its code is not an actor's.
+    distributed func run(_ order: TaskOrder) async -> CallOutcome {
+        let runtime = actorSystem
+        return await Turn.$current.withValue(nil) {
+            await TaskScope.$current.withValue(order.scope) { await order.carryOut(on: runtime) }
+        }
+    }
+}
+
+/// What a task's code has from whoever submitted it.
+struct TaskScope: Codable, Sendable {
+    /// That of the task that runs; `nil` outside of tasks.
+    @TaskLocal static var current: TaskScope?
+
+    /// Where names are looked up and made.
+    var namespace: String
+    /// Whose the actors are that it makes.
+    var owner: Owner
+}
+
+/// A task on its way to a worker.
+struct TaskOrder: Codable, Sendable {
+    private let typeName: String
+    /// The type's name, for people.
+    let title: String
+    private let task: [UInt8]
+    fileprivate let scope: TaskScope
+
+    init(_ task: some RemoteTask, _ scope: TaskScope) throws {
+        let type = type(of: task)
+        guard let typeName = _mangledTypeName(type), _typeByName(typeName) != nil else {
+            let message = "the task type \(type) cannot be found by name in a worker; declare it outside of functions"
+            throw ActorError(.invalidArgument, message)
+        }
+        self.typeName = typeName
+        self.scope = scope
+        title = String(describing: type)
+        do {
+            self.task = try CBOREncoder().encode(task)
+        } catch {
+            throw ActorError(.serialization, "the task \(type) cannot be encoded", cause: "\(error)")
+        }
+    }
+
+    fileprivate func carryOut(on runtime: ActorRuntime) async -> CallOutcome {
+        // Only a type that is a task is ever made from a name that a caller sent.
+        guard let type = _typeByName(typeName) as? any RemoteTask.Type else {
+            return .failed(ActorError(.unknownMethod, "this executable has no task type \(title)"))
+        }
+        return await perform(type, on: runtime)
+    }
+
+    private func perform<Work: RemoteTask>(_ type: Work.Type, on runtime: ActorRuntime) async -> CallOutcome {
+        let work: Work
+        do {
+            work = try runtime.decoder.decode(type, from: task)
+        } catch {
+            return .failed(ActorError(.serialization, "the task \(title) cannot be read", cause: "\(error)"))
+        }
+        let output: Work.Output
+        do {
+            output = try await work.run(on: runtime)
+        } catch {
+            return CallOutcome(throwing: error)
+        }
+        do {
+            return .returned(try CBOREncoder().encode(output))
+        } catch {
+            return .failed(ActorError(.serialization, "the result of \(title) cannot be encoded", cause: "\(error)"))
+        }
+    }
+}
