@@ -18,9 +18,12 @@ package final class RegistryStore {
         var drivers: [Driver] = []
         var leftDrivers: [DriverID] = []
         var ledger: [LedgerEntry] = []
+        /// In the order in which it happened.
+        var placement: [PlacementChange] = []
 
         var isEmpty: Bool {
             records.isEmpty && removed.isEmpty && drivers.isEmpty && leftDrivers.isEmpty && ledger.isEmpty
+                && placement.isEmpty
         }
     }
 
@@ -98,9 +101,27 @@ package final class RegistryStore {
                         _ = try transaction.delete(Self.key(number - UInt64(Limits.ledgerEntriesMax)), in: ledger)
                     }
                 }
+                for change in changes.placement {
+                    if let row = try change.row.map(Self.seal) {
+                        try transaction.put(change.key, row, in: meta)
+                    } else {
+                        _ = try transaction.delete(change.key, in: meta)
+                    }
+                }
                 try transaction.put(Self.nextShardKey, StoredValue.seal(Self.key(nextShard)), in: meta)
             }
             ledgerNext += UInt64(changes.ledger.count)
+        } catch {
+            throw Self.convert(error, "the registry")
+        }
+    }
+
+    /// The nodes that were added.
+    package func nodes() throws(ActorError) -> [NodeDeclaration] {
+        do {
+            return try environment.tryRead { transaction throws in
+                try rows("meta", prefix: PlacementChange.nodePrefix, NodeDeclaration.self, transaction)
+            }
         } catch {
             throw Self.convert(error, "the registry")
         }
@@ -110,20 +131,21 @@ package final class RegistryStore {
 
     private func rows<Row: Decodable>(
         _ database: String,
+        prefix: [UInt8] = [],
         _ type: Row.Type,
         _ transaction: borrowing ReadTransaction
     ) throws -> [Row] {
         var values: [[UInt8]] = []
-        try transaction.forEach(prefix: [], in: environment.database(database)) { _, value in
+        try transaction.forEach(prefix: prefix, in: environment.database(database)) { _, value in
             values.append(Array(value))
             return true
         }
         return try values.map { try Self.decode(Row.self, $0) }
     }
 
-    private static func encode(_ value: some Encodable) throws -> [UInt8] {
-        StoredValue.seal(try CBOREncoder().encode(value))
-    }
+    private static func encode(_ value: some Encodable) throws -> [UInt8] { seal(try CBOREncoder().encode(value)) }
+
+    private static func seal(_ payload: [UInt8]) -> [UInt8] { StoredValue.seal(payload) }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ stored: [UInt8]) throws -> Value {
         try CBORDecoder().decode(Value.self, from: StoredValue.open(stored).payload)

@@ -54,6 +54,8 @@ extension Supervisor {
             answer(record.map(SupervisorResponse.record) ?? .status(status(of: id)))
         case .list:
             answer(.actors(summaries()))
+        case .node(let request):
+            perform(request, answer)
         case .leave:
             guard let driver else { return answer(.done) }
             leaveWaiters.append(answer)

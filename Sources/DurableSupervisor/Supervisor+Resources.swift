@@ -15,7 +15,8 @@ extension Supervisor {
     /// An actor has ended or sleeps: others get what it held.
     func releaseResources(of id: ActorID) {
         callerNodes[id] = nil
-        guard placement.holdings[id] != nil || placement.isWaiting(id) else { return }
+        let isNoted = registry.records[id].map { $0.holding != nil || $0.waitsFor != nil } ?? false
+        guard isNoted || placement.holdings[id] != nil || placement.isWaiting(id) else { return }
         placement.release(id)
         let updated = registry.update(id) {
             $0.holding = nil
@@ -118,6 +119,7 @@ extension Supervisor {
         return Placement.Request(
             actor: record.id,
             demand: demand,
+            strategy: record.options.scheduling ?? .default,
             callerNode: callerNodes.removeValue(forKey: record.id)
         )
     }

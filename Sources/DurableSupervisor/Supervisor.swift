@@ -114,8 +114,10 @@ final class Supervisor: @unchecked Sendable {
             exited: { [unowned self] in workerExited($0) }
         )
         loop.setBatchEnd { [unowned self] in finishCreations() }
+        try restoreNodes()
         restoreHoldings()
         recover(stored.drivers)
+        forgetNodesIfUnused()
         try listen()
     }
 

@@ -42,10 +42,27 @@ private struct Model {
                 wishes[id] = nil
                 held[id] = nil
             }
+        case 9 where random.oneIn(4): try changeNodes()
         default:
             if let id = wishes.keys.sorted().randomElement(using: &random), let wish = wishes[id] { tell(id, wish) }
         }
         for (id, outcome) in placement.settle() { note(outcome, id) }
+    }
+
+    private mutating func changeNodes() throws {
+        if let index = declared.indices.randomElement(using: &random), random.oneIn(2) {
+            let name = declared.remove(at: index).name
+            let lost = placement.remove(name)
+            let expected = held.filter { $0.value.node == name }.map(\.key).sorted()
+            #expect(lost == expected, "seed \(seed): of \(name)")
+            for id in lost { (wishes[id], held[id]) = (nil, nil) }
+            return
+        }
+        let resources = Resources(cpu: Double(Int.random(in: 1...4, using: &random)), custom: ["label": 1])
+        let node = try NodeDeclaration(name: "n\(Int.random(in: 0...5, using: &random))", resources)
+        let isNew = !declared.contains { $0.name == node.name }
+        #expect(placement.add(node) == isNew, "seed \(seed)")
+        if isNew { declared.append(node) }
     }
 
     private mutating func ask() throws {

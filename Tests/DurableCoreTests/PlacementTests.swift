@@ -15,6 +15,8 @@ final class Site {
     func release(_ actor: ActorID) { placement.release(actor) }
     func settle() -> [(actor: ActorID, outcome: Placement.OnRequest)] { placement.settle() }
     func add(_ node: NodeDeclaration) -> Bool { placement.add(node) }
+    func drain(_ node: String) -> [ActorID] { placement.drain(node) }
+    func remove(_ node: String) -> [ActorID] { placement.remove(node) }
     func restore(_ holding: Placement.Holding, of actor: ActorID) -> Bool { placement.restore(holding, of: actor) }
 }
 
@@ -165,6 +167,42 @@ struct PlacementTests {
         #expect(small == .impossible("it needs 2 cpu, and node \"n1\" has 1 cpu in all"))
         #expect(node(placement.request(try Self.request(6, Resources(), .node("x", soft: true)))) == "n0")
         #expect(node(placement.request(try Self.request(7, Resources(cpu: 2), .node("n1", soft: true)))) == "n0")
+    }
+
+    @Test func `what is on a node that goes is lost, and those who insist on it cannot be placed any more`() throws {
+        let placement = try Self.nodes([Resources(cpu: 1), Resources(cpu: 2)])
+        #expect(node(placement.request(try Self.request(1, Resources(cpu: 1)))) == "n0")
+        for number: UInt64 in 2...3 {
+            #expect(node(placement.request(try Self.request(number, Resources(cpu: 1)))) == "n1")
+        }
+        #expect(node(placement.request(try Self.request(4, Resources(cpu: 1), .node("n1", soft: false)))) == nil)
+        #expect(node(placement.request(try Self.request(5, Resources(cpu: 2)))) == nil)
+        #expect(placement.remove("n1") == [Self.actor(2), Self.actor(3)])
+        #expect(placement.remove("n1").isEmpty)
+        #expect(Array(placement.holdings.keys) == [Self.actor(1)])
+        let settled = placement.settle()
+        #expect(settled.map(\.actor) == [Self.actor(4)])
+        #expect(settled.map(\.outcome) == [.impossible("there is no node \"n1\"")])
+        #expect(placement.waits.map(\.reason) == ["2 cpu, which is more than any node has"])
+        placement.release(Self.actor(2))
+        #expect(placement.add(try NodeDeclaration(name: "n1", Resources(cpu: 2))))
+        #expect(placement.settle().map { node($0.outcome) } == ["n1"])
+    }
+
+    @Test func `a node that is drained takes nobody, keeps who is there, and says who that is`() throws {
+        let placement = try Self.nodes([Resources(cpu: 1), Resources(cpu: 4)])
+        for number: UInt64 in 1...3 { _ = placement.request(try Self.request(number, Resources(cpu: 1))) }
+        #expect(placement.drain("n1") == [Self.actor(2), Self.actor(3)])
+        #expect(node(placement.request(try Self.request(4))) == nil)
+        #expect(placement.waits.map(\.reason) == ["1 cpu, which no node has free"])
+        let insisting = placement.request(try Self.request(5, Resources(), .node("n1", soft: false)))
+        #expect(insisting == .impossible("node \"n1\" is being drained"))
+        #expect(node(placement.request(try Self.request(6, Resources(cpu: 0), .node("n1", soft: true)))) == "n0")
+        #expect(placement.nodes[1].actors == 2)
+        #expect(placement.nodes[1].declaration.isDraining)
+        placement.release(Self.actor(2))
+        #expect(placement.settle().isEmpty)
+        #expect(placement.drain("x").isEmpty)
     }
 
     @Test func `what a former supervisor's actors hold is not given to others`() throws {

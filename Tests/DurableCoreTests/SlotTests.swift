@@ -123,6 +123,29 @@ struct SlotTests {
         #expect(slot.lastCause == .unresponsive)
     }
 
+    @Test func `a planned end is followed by a life that is not counted, if there may be one at all`() {
+        for restarts: RepeatLimit in [0, 1, .unlimited] {
+            var slot = Slot.adopting(policy: RestartPolicy(maxRestarts: restarts), incarnation: 1, now: .zero)
+            let drained = DeathCause.nodeDrained(name: "a")
+            for incarnation: Incarnation in 1...3 {
+                #expect(slot.killLife(because: drained) == (incarnation > 1 && restarts == 0 ? .none : .killWorker))
+                let action = slot.exited(
+                    incarnation,
+                    cause: .unresponsive,
+                    wasProductive: false,
+                    now: .seconds(1),
+                    jitter: 0
+                )
+                guard restarts != 0 else {
+                    #expect(action == (incarnation == 1 ? .announceEnd(drained) : .none))
+                    continue
+                }
+                #expect(action == .start(incarnation + 1))
+            }
+            #expect(slot.policy.restarts == 0 || restarts == 0)
+        }
+    }
+
     @Test func aKilledLifeIsChargedToTheKillAndCountsAgainstTheBudget() {
         var slot = Slot.adopting(policy: RestartPolicy(maxRestarts: 1), incarnation: 1, now: .zero)
         #expect(slot.killLife(because: .killed) == .killWorker)

@@ -31,6 +31,9 @@ public struct ActorContext: Sendable {
     /// `get_assigned_resources`.
     public var resources: [String: Double] { values.definition.resources }
 
+    /// The node that it was placed on in its present life.
+    public var node: String { values.node }
+
     /// The present life, counted from 1. Lives in earlier runtimes of the same directory count.
     ///
     /// A shared actor's are the lives of its group's worker, counted from the one in which it was created; a kill that
@@ -50,12 +53,20 @@ public struct ActorContext: Sendable {
     /// Shared by all turns of an instance.
     final class Values: Sendable {
         let definition: ActorHost.Definition
+        let node: String
         let incarnation: UInt64
         let wasRestarted: Bool
         let wasRestored: Bool
 
-        init(_ definition: ActorHost.Definition, incarnation: UInt64, wasRestarted: Bool, wasRestored: Bool) {
+        init(
+            _ definition: ActorHost.Definition,
+            node: String,
+            incarnation: UInt64,
+            wasRestarted: Bool,
+            wasRestored: Bool
+        ) {
             self.definition = definition
+            self.node = node
             self.incarnation = incarnation
             self.wasRestarted = wasRestarted
             self.wasRestored = wasRestored

@@ -182,6 +182,7 @@ final class ActorHost: @unchecked Sendable {
         let incarnation = max(first, host.assignment.incarnation) - first + 1
         let values = ActorContext.Values(
             definition,
+            node: host.assignment.record.holding?.node ?? NodeDeclaration.headName,
             incarnation: incarnation,
             wasRestarted: incarnation > 1 || generation > 0,
             // What cannot be read now cannot be restored either, and fails there.

@@ -58,6 +58,10 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// The number, if it is not 1. Options that were stored before it could be chosen have none.
     private var concurrency: Int?
 
+    /// On which node the actor is placed. Without one, the ``SchedulingStrategy/default``, or the placement group of the
+    /// actor that creates it, if that has it capture children.
+    public var scheduling: SchedulingStrategy?
+
     /// What an acknowledged mutation survives.
     public var durability: Durability = .disk
 
@@ -148,6 +152,13 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         return options
     }
 
+    /// These options for an actor that is placed by a strategy.
+    public func scheduled(_ strategy: SchedulingStrategy) -> ActorOptions {
+        var options = self
+        options.scheduling = strategy
+        return options
+    }
+
     /// Checks every option.
     /// - Throws: ``ActorError`` with `invalidArgument`, naming the option and what it allows.
     package func validate() throws(ActorError) {
@@ -173,6 +184,10 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         }
         try history?.validate()
         _ = try ResourceDemand(resources)
+        try scheduling?.validate()
+        if scheduling != nil, isolation != .dedicated {
+            throw ActorError(.invalidArgument, "dedicated actors only are scheduled; isolation is \(isolation)")
+        }
         if reserved != nil, isolation != .dedicated {
             throw ActorError(
                 .invalidArgument,

@@ -53,6 +53,13 @@ package struct Node: Sendable, Hashable {
         isDraining = declaration.isDraining
     }
 
+    /// What it was said to have.
+    package var declaration: NodeDeclaration {
+        var declaration = NodeDeclaration(name: name, resources: total, devices: deviceNames)
+        declaration.isDraining = isDraining
+        return declaration
+    }
+
     /// Whether it has GPUs at all.
     package var hasDevices: Bool { !deviceNames.isEmpty }
 

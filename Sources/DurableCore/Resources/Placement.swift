@@ -67,22 +67,10 @@ package struct Placement: Sendable {
     /// Oldest first.
     private(set) var waiting: [Request] = []
     private var waitingShapes: [Shape: Int] = [:]
-    private var nodesEver = 0
+    var nodesEver = 0
 
     package init(_ declarations: [NodeDeclaration]) {
         for declaration in declarations { add(declaration) }
-    }
-
-    /// The node of this name.
-    package func node(_ name: String) -> Node? { nodes.first { $0.name == name } }
-
-    /// A node is there. False when there is one of this name already.
-    @discardableResult
-    package mutating func add(_ declaration: NodeDeclaration) -> Bool {
-        guard node(declaration.name) == nil else { return false }
-        nodes.append(Node(declaration, order: nodesEver))
-        nodesEver += 1
-        return true
     }
 
     /// An actor of a former supervisor's time has this still. False when its node is gone.
@@ -144,8 +132,6 @@ package struct Placement: Sendable {
     package var hasWaiting: Bool { !waiting.isEmpty }
 
     package func isWaiting(_ actor: ActorID) -> Bool { waiting.contains { $0.actor == actor } }
-
-    func index(of name: String) -> Int? { nodes.firstIndex { $0.name == name } }
 
     private mutating func dequeue(at index: Int) {
         let shape = waiting.remove(at: index).shape

@@ -7,4 +7,8 @@ public enum SchedulingStrategy: Sendable, Hashable, Codable {
     /// The node of this name: a `soft` wish allows another one when it is gone, or too small. Ray:
     /// `NodeAffinitySchedulingStrategy`.
     case node(String, soft: Bool)
+
+    func validate() throws(ActorError) {
+        if case .node(let name, _) = self { try ActorOptions.validate(name, as: "scheduling's node") }
+    }
 }

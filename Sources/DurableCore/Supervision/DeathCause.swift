@@ -23,6 +23,10 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case quarantined(message: String)
     /// The worker could not be started.
     case spawnFailed(message: String)
+    /// Its node was killed.
+    case nodeDied(name: String)
+    /// Its node was drained; no restart is counted.
+    case nodeDrained(name: String)
     /// The node that it insists on is gone or too small.
     case unschedulable(message: String)
     /// The runtime was shut down.
@@ -44,6 +48,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .constructorThrew(let message): "its constructor threw: \(message)"
         case .quarantined(let message): "it is quarantined: \(message)"
         case .spawnFailed(let message): "its worker could not be started: \(message)"
+        case .nodeDied(let name): "its node \"\(name)\" died"
+        case .nodeDrained(let name): "its node \"\(name)\" was drained"
         case .unschedulable(let message): "it cannot be placed: \(message)"
         case .runtimeEnded: "the runtime was shut down"
         case .unknown: "its process ended with a status that nobody could read"
@@ -55,6 +61,9 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
 
     /// Whether somebody wanted the actor to be gone, with its state and its name.
     package var removesState: Bool { self == .killed || self == .intendedExit }
+
+    /// Whether it was planned, so that the restart that follows is not counted.
+    package var isPlanned: Bool { if case .nodeDrained = self { true } else { false } }
 
     /// Whether a restart may follow at all, whatever the budget.
     package var permitsRestart: Bool {

@@ -134,6 +134,7 @@ package struct Slot: Sendable, Hashable {
             return .announceEnd(final)
         case .starting(let since), .serving(let since):
             guard charged.permitsRestart else { return end(charged) }
+            if charged.isPlanned, policy.maxRestarts != 0 { return startNext(now: now) }
             switch policy.died(lifetime: now - since, wasProductive: wasProductive, jitter: jitter) {
             case .restartNow:
                 return startNext(now: now)

@@ -51,6 +51,8 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
     case exit(ActorID)
     /// All living actors.
     case list
+    /// Something about nodes.
+    case node(NodeRequest)
     /// The driver leaves; what it owns ends.
     case leave
 }
@@ -61,6 +63,7 @@ package enum SupervisorResponse: Sendable, Hashable, Codable {
     case status(ActorStatus)
     case record(ActorRecord)
     case actors([ActorSummary])
+    case nodes([NodeSummary])
     case done
     /// The driver has left, and nothing that it owned runs any more; whether the supervisor ends now.
     case left(isLast: Bool)
