@@ -165,7 +165,7 @@ import Testing
 
     @Test func `tasks of tasks do not multiply: there is one worker for each level below the first`() async throws {
         try await ActorRuntime.withRuntime { (runtime) async throws -> Void in
-            #expect(try await runtime.run(Tree(width: 3, depth: 3)) == 27)
+            #expect(try await runtime.run(TaskTree(width: 3, depth: 3)) == 27)
             #expect(try await runtime.taskWorkers().count == 4)
         }
     }

@@ -93,13 +93,13 @@ struct Fork: RemoteTask {
 }
 
 /// Counts the leaves of a tree of tasks.
-struct Tree: RemoteTask {
+struct TaskTree: RemoteTask {
     var width: Int
     var depth: Int
 
     func run(on runtime: ActorRuntime) async throws -> Int {
         guard depth > 0 else { return 1 }
-        let branches = (0..<width).map { _ in runtime.submit(Tree(width: width, depth: depth - 1)) }
+        let branches = (0..<width).map { _ in runtime.submit(TaskTree(width: width, depth: depth - 1)) }
         return try await runtime.get(branches).reduce(0, +)
     }
 }
