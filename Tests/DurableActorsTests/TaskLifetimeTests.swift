@@ -8,12 +8,12 @@ import Testing
     @Test func `workers end with the driver's runtime`() async throws {
         let scratch = ScratchDirectory()
         let keeper = try await ActorRuntime.start(directory: scratch.path)
-        let (process, counter) = try await ActorRuntime.withRuntime(directory: scratch.path) { runtime in
-            let process = try await runtime.run(Whereabouts()).process
+        let process = try await ActorRuntime.withRuntime(directory: scratch.path) { runtime in
+            let process = try await runtime.run(WhereaboutsTask()).process
             #expect(Processes.isAlive(process))
-            let counter = try await runtime.run(Founding(amount: 1))
+            let counter = try await runtime.run(FoundingTask(amount: 1))
             #expect(try await runtime.actors().map(\.id) == [counter.id])
-            return (process, counter.id)
+            return process
         }
         try await eventually("the worker and what the task spawned are gone") {
             try await keeper.taskWorkers().map(\.id) + keeper.actors().map(\.id)
@@ -25,9 +25,8 @@ import Testing
         } is: {
             !$0
         }
-        _ = counter
         await keeper.shutdown()
-        let late = await failure { _ = try await keeper.run(Square(x: 1)) }
+        let late = await failure { _ = try await keeper.run(SquareTask(x: 1)) }
         #expect(late?.code == .runtimeStopped)
     }
 
@@ -36,7 +35,7 @@ import Testing
         let runtime = try await ActorRuntime.start()
         let (hold, log) = (scratch.file("hold"), scratch.file("log"))
         _ = Attempts.note(in: hold)
-        let refs = (0..<20).map { runtime.submit(Step(number: $0, hold: hold, log: log)) }
+        let refs = (0..<20).map { runtime.submit(StepTask(number: $0, hold: hold, log: log)) }
         try await eventually("a task has begun") {
             Notes.lines(of: log).count
         } is: {
@@ -71,7 +70,7 @@ import Testing
 
     @Test func `an actor's tasks run outside of its worker, and their workers end with its life`() async throws {
         try await ActorRuntime.withRuntime { runtime in
-            let employer = try await runtime.spawn(Employer.self, options: .resilient)
+            let employer = try await runtime.spawn(TaskEmployer.self, options: .resilient)
             let first = try await employer.whereabouts()
             let process = try await employer.processID()
             #expect(first.process != process && first.actor == nil)
@@ -98,9 +97,9 @@ import Testing
         let scratch = ScratchDirectory()
         let keeper = try await ActorRuntime.start(directory: scratch.path)
         try await ActorRuntime.withRuntime(directory: scratch.path) { creator in
-            _ = try await creator.getOrCreate(Employer.self, name: "employer")
+            _ = try await creator.getOrCreate(TaskEmployer.self, name: "employer")
         }
-        let employer = try await keeper.getActor(Employer.self, name: "employer")
+        let employer = try await keeper.getActor(TaskEmployer.self, name: "employer")
         let place = try await employer.whereabouts()
         let employerProcess = try await employer.processID()
         #expect(place.process != employerProcess)
@@ -125,9 +124,9 @@ import Testing
             let inner = ActorOptions().detached(name: "counter", namespace: "inner")
             let counter = try await runtime.spawn(Counter.self, options: inner)
             let options = ActorOptions().detached(name: "employer", namespace: "inner")
-            let employer = try await runtime.spawn(Employer.self, options: options)
+            let employer = try await runtime.spawn(TaskEmployer.self, options: options)
             #expect(try await employer.find("counter") == 1)
-            let missing = await failure { _ = try await runtime.run(Finding(name: "counter")) }
+            let missing = await failure { _ = try await runtime.run(FindingTask(name: "counter")) }
             #expect(missing?.code == .notFound)
             #expect(try await counter.read() == 1)
             try await runtime.kill(counter)
@@ -137,7 +136,7 @@ import Testing
 
     @Test func `what a task spawns outlives its worker, and belongs to the driver`() async throws {
         try await ActorRuntime.withRuntime { runtime in
-            let counter = try await runtime.run(Founding(amount: 2))
+            let counter = try await runtime.run(FoundingTask(amount: 2))
             let workers = try await runtime.taskWorkers().compactMap(\.processID)
             for worker in workers { kill(worker, SIGKILL) }
             try await eventually("the workers have ended") {

@@ -2,14 +2,14 @@ import DurableActors
 import Glibc
 
 /// Squares a number.
-struct Square: RemoteTask {
+struct SquareTask: RemoteTask {
     var x: Int
 
     func run(on runtime: ActorRuntime) async throws -> Int { x * x }
 }
 
 /// Says in which process it runs, and as which actor.
-struct Whereabouts: RemoteTask {
+struct WhereaboutsTask: RemoteTask {
     struct Output: Codable, Sendable, Equatable {
         var process: Int32
         var actor: ActorID?
@@ -23,7 +23,7 @@ struct Whereabouts: RemoteTask {
 }
 
 /// Notes its begin and its end in a file, waits in between while a file of that name exists, and says where it was.
-struct Step: RemoteTask {
+struct StepTask: RemoteTask {
     var number: Int
     var hold = ""
     var log: String
@@ -37,7 +37,7 @@ struct Step: RemoteTask {
 }
 
 /// Fails in its way as often as the file has fewer bytes than `times`.
-struct Failing: RemoteTask {
+struct FailingTask: RemoteTask {
     enum Way: String, Codable, Sendable { case killed, trap, refusal, plain }
 
     var way: Way
@@ -57,7 +57,7 @@ struct Failing: RemoteTask {
 }
 
 /// Adds to a counter, then dies as often as the file has fewer bytes than `times`.
-struct Addition: RemoteTask {
+struct AdditionTask: RemoteTask {
     var counters: [String: [Counter]]
     var amount: Int
     var times = 0
@@ -72,8 +72,8 @@ struct Addition: RemoteTask {
 }
 
 /// Writes a stream of its own into an actor, and submits a task that does the same.
-struct Fork: RemoteTask {
-    var scribe: Scribe
+struct ForkTask: RemoteTask {
+    var scribe: TaskScribe
     var name: String
     var items: Int
     var depth: Int
@@ -93,19 +93,55 @@ struct Fork: RemoteTask {
 }
 
 /// Counts the leaves of a tree of tasks.
-struct TaskTree: RemoteTask {
+struct TreeTask: RemoteTask {
     var width: Int
     var depth: Int
 
     func run(on runtime: ActorRuntime) async throws -> Int {
         guard depth > 0 else { return 1 }
-        let branches = (0..<width).map { _ in runtime.submit(TaskTree(width: width, depth: depth - 1)) }
+        let branches = (0..<width).map { _ in runtime.submit(TreeTask(width: width, depth: depth - 1)) }
         return try await runtime.get(branches).reduce(0, +)
     }
 }
 
+/// Cannot be encoded, or read, or gives what cannot be encoded.
+struct StubbornTask: RemoteTask {
+    enum Point: String, Codable, Sendable { case sending, reading, answering }
+
+    struct Output: Codable, Sendable {
+        var isStubborn: Bool
+
+        func encode(to encoder: any Encoder) throws {
+            if isStubborn { throw Refusal(reason: "no output") }
+            var container = encoder.singleValueContainer()
+            try container.encode(isStubborn)
+        }
+
+        init(isStubborn: Bool) { self.isStubborn = isStubborn }
+
+        init(from decoder: any Decoder) throws { isStubborn = try decoder.singleValueContainer().decode(Bool.self) }
+    }
+
+    var point: Point
+
+    init(_ point: Point) { self.point = point }
+
+    init(from decoder: any Decoder) throws {
+        point = try decoder.singleValueContainer().decode(Point.self)
+        if point == .reading { throw Refusal(reason: "no input") }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        if point == .sending { throw Refusal(reason: "no sending") }
+        var container = encoder.singleValueContainer()
+        try container.encode(point)
+    }
+
+    func run(on runtime: ActorRuntime) async throws -> Output { Output(isStubborn: point == .answering) }
+}
+
 /// Keeps lines.
-distributed actor Scribe: DurableActor {
+distributed actor TaskScribe: DurableActor {
     @Checkpointed var lines: [String] = []
 
     init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
@@ -116,7 +152,7 @@ distributed actor Scribe: DurableActor {
 }
 
 /// Makes a counter, and adds to it.
-struct Founding: RemoteTask {
+struct FoundingTask: RemoteTask {
     var amount: Int
 
     func run(on runtime: ActorRuntime) async throws -> Counter {
@@ -127,7 +163,7 @@ struct Founding: RemoteTask {
 }
 
 /// Adds to a counter that it finds by its name.
-struct Finding: RemoteTask {
+struct FindingTask: RemoteTask {
     var name: String
 
     func run(on runtime: ActorRuntime) async throws -> Int {
@@ -136,19 +172,21 @@ struct Finding: RemoteTask {
 }
 
 /// An actor that has tasks run.
-distributed actor Employer: DurableActor {
+distributed actor TaskEmployer: DurableActor {
     @Checkpointed var lives = 0
 
     init(_ arguments: NoArguments, actorSystem: ActorRuntime) async { self.actorSystem = actorSystem }
 
     distributed func processID() -> Int32 { getpid() }
 
-    distributed func whereabouts() async throws -> Whereabouts.Output { try await actorSystem.run(Whereabouts()) }
+    distributed func whereabouts() async throws -> WhereaboutsTask.Output {
+        try await actorSystem.run(WhereaboutsTask())
+    }
 
-    distributed func find(_ name: String) async throws -> Int { try await actorSystem.run(Finding(name: name)) }
+    distributed func find(_ name: String) async throws -> Int { try await actorSystem.run(FindingTask(name: name)) }
 
     distributed func found(_ amount: Int) async throws -> Counter {
-        try await actorSystem.run(Founding(amount: amount))
+        try await actorSystem.run(FoundingTask(amount: amount))
     }
 }
 

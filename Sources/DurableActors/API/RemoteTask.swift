@@ -59,9 +59,52 @@ extension ActorRuntime {
         options: TaskOptions = TaskOptions()
     ) -> ObjectRef<Work.Output> {
         let settlement = Settlement<Work.Output>()
+        begin(task, TaskScope(namespace: scope(nil), owner: owner), options, settlement)
+        return ObjectRef(settlement: settlement)
+    }
+
+    /// Has a task run once references have their values, and returns at once. Ray: references as arguments.
+    /// - Parameters:
+    ///   - references: What the task waits for.
+    ///   - options: How it is run.
+    ///   - task: Makes the task, in this process, of the values in the order of the references.
+    /// - Returns: A reference to the result. When one of the calls or tasks fails that are waited for, its error is what
+    ///   the reference gives, and the task does not run.
+    public func submit<Value: Sendable, Work: RemoteTask>(
+        with references: [ObjectRef<Value>],
+        options: TaskOptions = TaskOptions(),
+        _ task: @escaping @Sendable ([Value]) throws -> Work
+    ) -> ObjectRef<Work.Output> {
+        let settlement = Settlement<Work.Output>()
+        let scope = TaskScope(namespace: scope(nil), owner: owner)
+        // Nobody owns the task; it ends with those that it waits for.
+        Task {
+            do {
+                begin(try task(await get(references)), scope, options, settlement)
+            } catch {
+                settlement.settle(.failure(error))
+            }
+        }
+        return ObjectRef(settlement: settlement)
+    }
+
+    /// Has a task run once a reference has its value; see the same for several.
+    public func submit<Value: Sendable, Work: RemoteTask>(
+        with reference: ObjectRef<Value>,
+        options: TaskOptions = TaskOptions(),
+        _ task: @escaping @Sendable (Value) throws -> Work
+    ) -> ObjectRef<Work.Output> {
+        submit(with: [reference], options: options) { values in try task(values[0]) }
+    }
+
+    private func begin<Work: RemoteTask>(
+        _ task: Work,
+        _ scope: TaskScope,
+        _ options: TaskOptions,
+        _ settlement: Settlement<Work.Output>
+    ) {
         do {
-            let order = try TaskOrder(task, TaskScope(namespace: scope(nil), owner: owner))
-            try carryOut(order, options) { [self] result in
+            try carryOut(TaskOrder(task, scope), options) { [self] result in
                 settlement.settle(
                     result.flatMap { outcome in
                         Result { try CallResult.value(Work.Output.self, of: outcome, decoder) }
@@ -71,7 +114,6 @@ extension ActorRuntime {
         } catch {
             settlement.settle(.failure(error))
         }
-        return ObjectRef(settlement: settlement)
     }
 
     /// The processes that run remote tasks, of every driver and actor. They are not among ``actors()``.
