@@ -13,15 +13,15 @@ distributed actor ModelServer: DurableActor {
     distributed func notes() -> [String] { asked }
 }
 
-/// Calls a server that it was given a handle of.
-distributed actor Submitter: DurableActor {
-    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async {
-        self.actorSystem = actorSystem
-    }
+/// A task that calls a server, by the handle that it was given.
+struct Submissions: RemoteTask {
+    var server: ModelServer
+    var times: Int
 
-    distributed func note(on server: ModelServer, times: Int) async throws {
-        let references = (1...times).map { number in server.submit { try await $0.note("other \(number)") } }
+    func run(on runtime: ActorRuntime) async throws -> Int {
+        let references = (1...times).map { number in server.submit { try await $0.note("task \(number)") } }
         for reference in references { try await reference.value }
+        return times
     }
 }
 
@@ -30,16 +30,15 @@ func creationAndOrder(_ runtime: ActorRuntime, _ notebook: Notebook) async throw
     let server = try await runtime.spawn(ModelServer.self)
     notebook.check("infer(21) gives 42", try await server.infer(21) == 42)
 
-    // A handle is a value: another actor gets it while the driver goes on to call.
-    let submitter = try await runtime.spawn(Submitter.self)
-    let other = submitter.submit { try await $0.note(on: server, times: 10) }
+    // A handle is a value: a task in another process gets it while the driver goes on to call.
+    let task = runtime.submit(Submissions(server: server, times: 10))
     let own = (1...10).map { number in server.submit { try await $0.note("driver \(number)") } }
     for reference in own { try await reference.value }
-    try await other.value
+    _ = try await task.value
 
     let notes = try await server.notes()
     let byDriver = notes.filter { $0.hasPrefix("driver") }
-    let byOther = notes.filter { $0.hasPrefix("other") }
+    let byTask = notes.filter { $0.hasPrefix("task") }
     notebook.check("the driver's calls ran in the order of submission", byDriver == (1...10).map { "driver \($0)" })
-    notebook.check("the other actor's calls ran in their order", byOther == (1...10).map { "other \($0)" })
+    notebook.check("the task's calls ran in their order", byTask == (1...10).map { "task \($0)" })
 }
