@@ -14,6 +14,10 @@ package enum Limits {
     package static let deadLettersMax = 1_000
     /// Arguments of a dead letter that are kept; of larger ones only the size is.
     package static let deadLetterArgumentsBytesMax = 256 << 10
+    /// The time between two signs of life of a worker.
+    package static let heartbeatInterval: Duration = .seconds(2)
+    /// A worker that has given no sign of life for this long is said to be unresponsive.
+    package static let unresponsiveAfter: Duration = .seconds(5)
     /// How long a worker without a supervisor goes on before it ends itself.
     package static let gracePeriod: Duration = .seconds(10)
     /// How long a new supervisor waits for a living worker to register before it replaces it.

@@ -52,6 +52,22 @@ package final class WorkerPage: Sendable {
         durable_page_add_turns(page, count)
     }
 
+    /// Gives a sign of life.
+    package func beat() { heartbeat = Self.now }
+
+    /// How long ago the last sign of life was; `nil` when there was none yet.
+    package var silence: Duration? {
+        let last = heartbeat
+        return last == 0 ? nil : .milliseconds(Int64(clamping: Self.now - min(Self.now, last)))
+    }
+
+    /// Milliseconds, by a clock that stands still while the machine sleeps, and is the same for all processes.
+    private static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+
     /// The worker's last sign of life, in ticks of a clock that worker and supervisor agree on.
     package var heartbeat: UInt64 {
         get { durable_page_heartbeat(page) }

@@ -269,7 +269,13 @@ extension Supervisor {
                 case .ending, .ended: .ended
                 }
             let policy = record.group == nil ? slot?.policy ?? record.policy : record.policy
-            return ActorSummary(record, hosting: hosting, state: state, restarts: policy.restarts)
+            return ActorSummary(
+                record,
+                hosting: hosting,
+                state: state,
+                restarts: policy.restarts,
+                silence: hosted[record.shard]?.worker?.page?.silence
+            )
         }
     }
 

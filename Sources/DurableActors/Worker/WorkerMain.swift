@@ -109,7 +109,18 @@ final class WorkerMain: Sendable {
                 incarnation: assignment.incarnation
             )
         }
+        // A start that blocks is silent from here on.
+        page.beat()
         actorLoop.execute { host.start() }
+        beat(on: page)
+    }
+
+    /// Has the actors' thread give a sign of life now and then. It comes when both threads turn.
+    private func beat(on page: WorkerPage) {
+        actorLoop.execute { [self] in
+            page.beat()
+            control.schedule(after: Limits.heartbeatInterval) { [self] in beat(on: page) }
+        }
     }
 
     /// The supervisor is gone. A spare ends with it; a worker that serves waits for the next one.

@@ -143,7 +143,18 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     /// What it waits for before its next life can start, if it does.
     public var waitsFor: String?
 
-    package init(_ record: ActorRecord, hosting: ActorRecord, state: State, restarts: Int) {
+    /// For how long that process has given no sign of life, when that is more than five seconds; `nil` otherwise. The
+    /// thread of its actors runs code that does not give way, outside of `offload`, or waits for the disk, or the
+    /// process as a whole stands still. Nothing is done about it: `kill` ends a life.
+    public var unresponsiveFor: Duration?
+
+    package init(
+        _ record: ActorRecord,
+        hosting: ActorRecord,
+        state: State,
+        restarts: Int,
+        silence: Duration? = nil
+    ) {
         id = record.id
         type = record.typeDescription
         name = record.options.name
@@ -155,6 +166,7 @@ public struct ActorSummary: Sendable, Hashable, Codable {
         node = hosting.holding?.node
         resources = record.holding?.share.total.values ?? [:]
         waitsFor = hosting.waitsFor
+        unresponsiveFor = silence.flatMap { $0 > Limits.unresponsiveAfter ? $0 : nil }
     }
 }
 
