@@ -33,8 +33,7 @@ extension Supervisor {
                     perform(hosted.slot.activate(now: now), on: record.shard)
                 }
             } else if isContinued {
-                // Its first worker was never assigned, or this was not stored.
-                host(record).isWanted = true
+                // Its first worker was never assigned, or this was not stored. The first use starts it.
                 awaitWorker(of: record)
             } else {
                 perform(host(record).slot.end(because: .ownerDied), on: record.shard)

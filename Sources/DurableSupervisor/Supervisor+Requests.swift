@@ -43,7 +43,11 @@ extension Supervisor {
         case .lookup(let name, let namespace, let executable):
             answer(lookup(name: name, namespace: namespace, executable: executable))
         case .kill(let id, let noRestart):
-            kill(id, because: .killed, noRestart: noRestart, answer)
+            kill(id, because: .killed, noRestart: noRestart) { [self] response in
+                // Whoever was told of an end sees no supervisor that does not know of it.
+                persistWaiters.append { answer(response) }
+                persistSoon()
+            }
         case .exit(let id):
             guard faults.passes(.supervisorBeforeExit, incarnation: registry.records[id]?.incarnation ?? 0) else {
                 return answer(.failed(ActorError(.internalError, "fault injection: the exit is refused", actor: id)))

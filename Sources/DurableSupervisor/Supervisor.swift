@@ -75,6 +75,8 @@ final class Supervisor: @unchecked Sendable {
     var removalWaiters: [ActorID: [() -> Void]] = [:]
     var changes = RegistryStore.Changes()
     var isPersistScheduled = false
+    /// Told once what has changed so far is stored, or could not be.
+    var persistWaiters: [() -> Void] = []
     /// Drivers that have left and wait for the end of what they owned.
     var leaveWaiters: [@Sendable (SupervisorResponse) -> Void] = []
     /// Above 0 while several actors are being ended, one by one: those that come next still seem to run.
@@ -152,6 +154,9 @@ final class Supervisor: @unchecked Sendable {
     /// Stores what has changed, now. Says so on stderr when it cannot, and goes on: running actors need no registry.
     @discardableResult
     func persist() -> ActorError? {
+        let waiters = persistWaiters
+        persistWaiters = []
+        defer { for waiter in waiters { waiter() } }
         guard !changes.isEmpty else { return nil }
         do {
             try store.write(changes, nextShard: registry.nextShard)

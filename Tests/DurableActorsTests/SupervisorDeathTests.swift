@@ -82,6 +82,26 @@ import Testing
         }
     }
 
+    @Test(arguments: [ActorOptions.default, .resilient, .resilient.shared("group"), .resilient.detached(name: "one")])
+    func `an actor that was killed does not come back when the supervisor dies as well`(
+        options: ActorOptions
+    ) async throws {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime { runtime in
+            for round in 1...3 {
+                let setup = Recorder.Setup(log: scratch.file("log-\(round)"))
+                let recorder = try await runtime.spawn(Recorder.self, setup, options: options)
+                #expect(try await recorder.step(1) == 1)
+                let supervisor = try #require(runtime.supervisorProcessID)
+                try await runtime.kill(recorder)
+                kill(supervisor, SIGKILL)
+                #expect(try await runtime.actors().isEmpty)
+                #expect(await failure { _ = try await recorder.read() }?.code == .died)
+                #expect(Notes.lines(of: setup.log) == ["init", "step 1"])
+            }
+        }
+    }
+
     @Test func `a worker that was adopted and then dies is restarted on the same socket`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
