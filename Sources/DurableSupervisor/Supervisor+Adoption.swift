@@ -9,6 +9,7 @@ extension Supervisor {
     /// Decides for every actor of the registry what becomes of it.
     func recover(_ known: [RegistryStore.Driver]) {
         for driver in known { rejoin(driver) }
+        changes.removed += registry.forgettable
         let isContinued = !drivers.isEmpty
         for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
             // Actors of a group live and die with its worker.

@@ -46,9 +46,7 @@ extension Supervisor {
 
     /// A worker has removed the rows of actors that ended.
     func membersRemoved(_ ids: [ActorID]) {
-        let gone = Set(ids)
-        changes.records.removeAll { gone.contains($0.id) }
-        changes.removed += ids
+        for id in ids { forgetRecord(of: id) }
         persistSoon()
         for id in ids {
             registry.removed(id)

@@ -253,7 +253,7 @@ extension Supervisor {
     /// Forgets an actor that had ended and whose state was kept.
     func forget(_ record: ActorRecord, because cause: DeathCause) {
         changes.removed += registry.end(record.id, cause: cause)
-        changes.removed.append(record.id)
+        forgetRecord(of: record.id)
         RuntimeDirectory.remove(layout.shard(record.shard))
         persistSoon()
     }

@@ -206,11 +206,17 @@ extension Supervisor {
         let keepsState = isKept || cause.isQuarantine
         if !keepsState {
             changes.removed += registry.end(hosted.actor, cause: cause)
-            changes.removed.append(hosted.actor)
+            forgetRecord(of: hosted.actor)
             RuntimeDirectory.remove(layout.shard(shard))
         }
         endActors(registry.owned(by: .actor(hosted.actor)), because: .ownerDied)
         persistSoon()
+    }
+
+    /// The registry needs no record of an actor that has ended, unless it can be asked for again.
+    func forgetRecord(of id: ActorID) {
+        changes.records.removeAll { $0.id == id }
+        if let memory = registry.memory(of: id) { changes.records.append(memory) } else { changes.removed.append(id) }
     }
 
     /// Ends actors for good.

@@ -95,6 +95,30 @@ struct RegistryTests {
         #expect(registry.leftBehind(by: parent.id, in: 9) == [id(3)])
     }
 
+    @Test func whatAConstructorMadeIsRememberedWhileItsOwnerLives() throws {
+        var registry = Registry()
+        let parent = try created(&registry, .simple(1))
+        for number: UInt64 in 2...3 {
+            var request = CreateRequest.simple(number, owner: .actor(parent.id))
+            request.isAskedForAgain = number == 2
+            request.arguments = [1]
+            let child = try created(&registry, request)
+            #expect(registry.memory(of: child.id) == nil, "it lives")
+            _ = registry.end(child.id, cause: .killed)
+        }
+        let memory = try #require(registry.memory(of: id(2)))
+        #expect(memory.ended == .killed && memory.arguments == [])
+        #expect(registry.memory(of: id(3)) == nil)
+        #expect(registry.forgettable == [id(3)])
+        var next = Registry(records: [parent, memory])
+        var again = CreateRequest.simple(2, owner: .actor(parent.id))
+        again.isDerived = true
+        #expect(next.create(again) == .existing(memory))
+        _ = next.end(parent.id, cause: .killed)
+        #expect(next.memory(of: id(2)) == nil)
+        #expect(next.forgettable == [id(1), id(2)])
+    }
+
     @Test func anOwnersActorsAreThoseThatLive() throws {
         var registry = Registry()
         let parent = try created(&registry, .simple(1))

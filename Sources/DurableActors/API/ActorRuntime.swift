@@ -196,6 +196,7 @@ extension ActorRuntime {
         while let child = turn.nextChild(request.kind) {
             request.id = child
             request.isDerived = true
+            request.isAskedForAgain = turn.call == nil
             if case .location(let location) = try await ask(.create(request)) { return try handle(type, location) }
         }
         return try handle(type, await location(.create(request)))

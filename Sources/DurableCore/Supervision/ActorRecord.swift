@@ -24,6 +24,9 @@ package struct ActorRecord: Sendable, Hashable, Codable {
     package var owner: Owner
     /// The life of its owner that it ends with, unless the next one makes it again; `nil` when it goes on.
     package var ownerLife: Incarnation?
+    /// Whether its owner's constructor made it, so that each later life asks for it again; `nil` for no. Then its end is
+    /// remembered for as long as the owner lives: its identity must not be given to another one.
+    package var isAskedForAgain: Bool?
     /// The executable that its workers run.
     package var executable: String
     /// Where its state is.

@@ -77,7 +77,10 @@ package struct Registry: Sendable {
             executable: request.executable,
             shard: group?.shard ?? nextShard
         )
-        if !request.options.isDetached { record.ownerLife = request.ownerLife }
+        if !request.options.isDetached {
+            record.ownerLife = request.ownerLife
+            record.isAskedForAgain = request.isAskedForAgain ? true : nil
+        }
         record.group = group?.id
         // A worker tells from it which of its group's lives the actor has seen.
         record.incarnation = group?.incarnation ?? 0
@@ -99,6 +102,20 @@ package struct Registry: Sendable {
             return known
         }
         return update(known.id) { $0.ownerLife = life } ?? known
+    }
+
+    /// What is left to store of an actor that has ended: that it was there, as long as its owner can ask for it again.
+    package func memory(of id: ActorID) -> ActorRecord? {
+        guard var record = records[id], record.ended != nil, record.isAskedForAgain == true,
+            case .actor(let owner) = record.owner, let parent = records[owner], parent.ended == nil
+        else { return nil }
+        record.arguments = []
+        return record
+    }
+
+    /// The ended actors that nothing has to be stored of.
+    package var forgettable: [ActorID] {
+        records.values.filter { $0.ended != nil && $0.group == nil && memory(of: $0.id) == nil }.map(\.id).sorted()
     }
 
     /// The children that ended with former lives of an actor, when this one has made what it makes.

@@ -10,6 +10,8 @@ package struct CreateRequest: Sendable, Hashable, Codable {
     package var ownerLife: Incarnation?
     /// Whether the identity follows from what creates it: then there is an answer as well when it has ended.
     package var isDerived = false
+    /// Whether it follows from its owner alone, whose later lives will ask for it again.
+    package var isAskedForAgain = false
     package var executable: String
     /// Whether an actor that has the name already will do.
     package var getsExisting: Bool

@@ -103,6 +103,33 @@ import Testing
         }
     }
 
+    @Test(arguments: [ActorOptions.resilient, .resilient.shared("family")])
+    func `a child that has ended is not had again, also when its supervisor is another one by then`(
+        options: ActorOptions
+    ) async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let setup = Founder.Setup(isShared: options.isolation != .dedicated)
+            let parent = try await runtime.spawn(Founder.self, setup, options: options)
+            var former: Set<Counter> = []
+            for _ in 1...3 {
+                let child = try await parent.first()
+                #expect(former.insert(child).inserted)
+                #expect(try await child.add(1) == 1)
+                try await runtime.kill(child)
+                let supervisor = try #require(runtime.supervisorProcessID)
+                kill(supervisor, SIGKILL)
+                try await eventually("a new supervisor") {
+                    runtime.supervisorProcessID
+                } is: {
+                    $0 != nil && $0 != supervisor
+                }
+                try await restart(parent, in: runtime)
+            }
+            #expect(try await parent.first().add(1) == 1)
+            #expect(try await living(runtime) == 2)
+        }
+    }
+
     @Test func `a turn that is run again has the children that it had`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in
@@ -121,6 +148,8 @@ import Testing
 distributed actor Founder: DurableActor {
     struct Setup: Codable, Sendable {
         var name: String?
+        /// Whether the child lives in a group.
+        var isShared = false
         /// Whether each life's child is another one.
         var isFickle = false
     }
@@ -131,6 +160,7 @@ distributed actor Founder: DurableActor {
     init(_ setup: Setup, actorSystem: ActorRuntime) async throws {
         self.actorSystem = actorSystem
         var options = ActorOptions.resilient
+        if setup.isShared { options = options.shared("children") }
         options.name = setup.name
         if setup.isFickle { options.namespace = "life-\(getpid())" }
         child = try await actorSystem.spawn(Counter.self, options: options)
