@@ -96,6 +96,10 @@ package enum Limits {
     package static let endedRecordsMax = 10_000
     /// GPUs of one node.
     package static let devicesMax = 1_024
+    /// Bundles of one placement group.
+    package static let bundlesMax = 1_024
+    /// Nodes that one search for a placement group's bundles tries; beyond it the group waits for something to change.
+    package static let bundleSearchStepsMax = 4_000
     /// Threads of a worker for blocking sections of its actors.
     package static let offloadThreads = 16
     /// Blocking sections that wait for a thread.

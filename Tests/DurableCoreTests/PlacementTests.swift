@@ -17,6 +17,12 @@ final class Site {
     func add(_ node: NodeDeclaration) -> Bool { placement.add(node) }
     func drain(_ node: String) -> [ActorID] { placement.drain(node) }
     func remove(_ node: String) -> [ActorID] { placement.remove(node) }
+    func add(_ group: PlacementGroupRecord) -> Bool { placement.add(group) }
+    func remove(_ group: PlacementGroupID) -> [ActorID] { placement.remove(group) }
+    func restore(_ group: PlacementGroupRecord) { placement.restore(group) }
+    func takeChangedGroups() -> [(id: PlacementGroupID, record: PlacementGroupRecord?)] {
+        placement.takeChangedGroups()
+    }
     func restore(_ holding: Placement.Holding, of actor: ActorID) -> Bool { placement.restore(holding, of: actor) }
 }
 

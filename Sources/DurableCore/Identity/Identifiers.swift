@@ -45,6 +45,23 @@ package struct DriverID: Identifier128 {
     package static func < (left: Self, right: Self) -> Bool { isOrdered(left, right) }
 }
 
+/// Names one placement group for its whole life.
+public struct PlacementGroupID: Identifier128 {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// 32 hexadecimal digits.
+    public var description: String { hexadecimal }
+
+    /// Orders identifiers by their bits; the order means nothing but is stable.
+    public static func < (left: Self, right: Self) -> Bool { isOrdered(left, right) }
+}
+
 /// One call for ever, the same over all its retries.
 package struct CallID: Hashable, Sendable, Codable {
     /// Whose call it is.

@@ -8,6 +8,8 @@ extension Placement {
             guard let wanted = usable(name, for: request.demand) else { return preferred(fitting, request) }
             // Who wants a node that is only busy waits for it.
             return fitting.first { $0 == wanted }
+        case .placementGroup:
+            return nil
         case .spread:
             return fitting.min { rank($0) < rank($1) }
         case .default:
@@ -16,7 +18,10 @@ extension Placement {
     }
 
     /// Why a request can never be met, if so: it insists on a node that is gone or too small.
-    func obstacle(to request: Request) -> String? {
+    package func obstacle(to request: Request) -> String? {
+        if case .placementGroup(let id, let index, _) = request.strategy {
+            return obstacle(to: request, in: id, bundle: index)
+        }
         guard case .node(let name, soft: false) = request.strategy, usable(name, for: request.demand) == nil else {
             return nil
         }
@@ -31,6 +36,10 @@ extension Placement {
         let wanted = "\(request.demand.placement)"
         if case .node(let name, _) = request.strategy, usable(name, for: request.demand) != nil {
             return "\(wanted), which node \"\(name)\" has not free"
+        }
+        if case .placementGroup(_, let index, _) = request.strategy {
+            return "\(wanted), which \(index.map { "bundle \($0)" } ?? "no bundle") of its placement group has"
+                + "\(index == nil ? "" : " not") free"
         }
         let isFeasible = nodes.contains { !$0.isDraining && $0.whole.share(for: request.demand.placement) != nil }
         return isFeasible ? "\(wanted), which no node has free" : "\(wanted), which is more than any node has"

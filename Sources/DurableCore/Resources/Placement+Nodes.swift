@@ -24,8 +24,11 @@ extension Placement {
     /// - Returns: Who did.
     package mutating func remove(_ name: String) -> [ActorID] {
         let lost = actors(on: name)
-        for actor in lost { holdings[actor] = nil }
+        for actor in lost {
+            if let bundle = holdings.removeValue(forKey: actor)?.bundle { groups[bundle.placementGroup]?.users -= 1 }
+        }
         nodes.removeAll { $0.name == name }
+        loseBundles(on: name)
         return lost
     }
 

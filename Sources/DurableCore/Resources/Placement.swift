@@ -43,12 +43,32 @@ package struct Placement: Sendable {
         package var share: ResourceShare
         /// Whether it counts for those who are to be spread.
         package var isSpread: Bool
+        /// The bundle that the share is of; `nil` when it is the node's.
+        package var bundle: BundleName?
 
-        package init(node: String, share: ResourceShare, isSpread: Bool = false) {
+        package init(node: String, share: ResourceShare, isSpread: Bool = false, bundle: BundleName? = nil) {
+            self.bundle = bundle
             self.node = node
             self.share = share
             self.isSpread = isSpread
         }
+    }
+
+    /// A bundle of a placement group.
+    package struct BundleName: Sendable, Hashable, Codable {
+        package var placementGroup: PlacementGroupID
+        package var index: Int
+
+        package init(placementGroup: PlacementGroupID, index: Int) {
+            self.placementGroup = placementGroup
+            self.index = index
+        }
+    }
+
+    /// Who waits.
+    enum Waiter: Sendable, Hashable {
+        case actor(Request)
+        case placementGroup(PlacementGroupID)
     }
 
     /// The outcome of asking.
@@ -64,8 +84,10 @@ package struct Placement: Sendable {
     /// Those that are there, in the order of their coming.
     package internal(set) var nodes: [Node] = []
     package internal(set) var holdings: [ActorID: Holding] = [:]
+    var groups: [PlacementGroupID: Reserved] = [:]
+    var changedGroups: Set<PlacementGroupID> = []
     /// Oldest first.
-    private(set) var waiting: [Request] = []
+    var waiting: [Waiter] = []
     private var waitingShapes: [Shape: Int] = [:]
     var nodesEver = 0
 
@@ -77,7 +99,15 @@ package struct Placement: Sendable {
     @discardableResult
     package mutating func restore(_ holding: Holding, of actor: ActorID) -> Bool {
         guard holdings[actor] == nil, let index = index(of: holding.node) else { return false }
-        nodes[index].pool.take(holding.share)
+        if let name = holding.bundle {
+            guard let reserved = groups[name.placementGroup], reserved.pools.indices.contains(name.index),
+                reserved.record.reservations[name.index]?.node == holding.node
+            else { return false }
+            groups[name.placementGroup]?.pools[name.index]?.take(holding.share)
+            groups[name.placementGroup]?.users += 1
+        } else {
+            nodes[index].pool.take(holding.share)
+        }
         note(holding, of: actor, at: index)
         return true
     }
@@ -88,26 +118,39 @@ package struct Placement: Sendable {
         if isWaiting(request.actor) { return .waits(reason(for: request)) }
         if let obstacle = obstacle(to: request) { return .impossible(obstacle) }
         if waitingShapes[request.shape] == nil, let holding = place(request) { return .placed(holding) }
-        waiting.append(request)
+        waiting.append(.actor(request))
         waitingShapes[request.shape, default: 0] += 1
         return .waits(reason(for: request))
     }
 
     /// An actor ended, or gives up its place: what it held is free, what it waited for is not wanted any more.
     package mutating func release(_ actor: ActorID) {
-        if let index = waiting.firstIndex(where: { $0.actor == actor }) { dequeue(at: index) }
+        if isWaiting(actor) {
+            waiting.removeAll { if case .actor(let request) = $0 { request.actor == actor } else { false } }
+            countShapes()
+        }
         guard let holding = holdings.removeValue(forKey: actor), let index = index(of: holding.node) else { return }
-        nodes[index].pool.put(holding.share)
         nodes[index].actors -= 1
         if holding.isSpread { nodes[index].spreadActors -= 1 }
+        if let name = holding.bundle {
+            put(holding, into: name)
+        } else {
+            nodes[index].pool.put(holding.share)
+        }
     }
 
-    /// Places everyone who waits and can be placed now. To be called when something was released or a node came or went.
+    /// Places everyone who waits and can be placed now, actors and placement groups. To be called when something was
+    /// released or wanted, or a node came or went.
     package mutating func settle() -> [(actor: ActorID, outcome: OnRequest)] {
         var settled: [(ActorID, OnRequest)] = []
+        var reserved: Set<PlacementGroupID> = []
         var blocked: Set<Shape> = []
-        let asking = waiting
-        for request in asking where !blocked.contains(request.shape) {
+        for waiter in waiting {
+            guard case .actor(let request) = waiter else {
+                if case .placementGroup(let id) = waiter, reserve(id) { reserved.insert(id) }
+                continue
+            }
+            guard !blocked.contains(request.shape) else { continue }
             let outcome: OnRequest
             if let obstacle = obstacle(to: request) {
                 outcome = .impossible(obstacle)
@@ -119,27 +162,44 @@ package struct Placement: Sendable {
             }
             settled.append((request.actor, outcome))
         }
-        guard !settled.isEmpty else { return [] }
+        guard !settled.isEmpty || !reserved.isEmpty else { return [] }
         let gone = Set(settled.map(\.0))
-        waiting.removeAll { gone.contains($0.actor) }
-        waitingShapes = Dictionary(waiting.map { ($0.shape, 1) }, uniquingKeysWith: +)
+        waiting.removeAll { waiter in
+            switch waiter {
+            case .actor(let request): gone.contains(request.actor)
+            case .placementGroup(let id): reserved.contains(id)
+            }
+        }
+        countShapes()
         return settled
     }
 
     /// What everyone who waits is waiting for, oldest first.
-    package var waits: [(actor: ActorID, reason: String)] { waiting.map { ($0.actor, reason(for: $0)) } }
+    package var waits: [(actor: ActorID, reason: String)] {
+        waiting.compactMap { if case .actor(let request) = $0 { (request.actor, reason(for: request)) } else { nil } }
+    }
 
     package var hasWaiting: Bool { !waiting.isEmpty }
 
-    package func isWaiting(_ actor: ActorID) -> Bool { waiting.contains { $0.actor == actor } }
+    package func isWaiting(_ actor: ActorID) -> Bool {
+        waiting.contains { if case .actor(let request) = $0 { request.actor == actor } else { false } }
+    }
 
-    private mutating func dequeue(at index: Int) {
-        let shape = waiting.remove(at: index).shape
-        waitingShapes[shape, default: 1] -= 1
-        if waitingShapes[shape] == 0 { waitingShapes[shape] = nil }
+    private mutating func countShapes() {
+        waitingShapes = [:]
+        for case .actor(let request) in waiting { waitingShapes[request.shape, default: 0] += 1 }
     }
 
     private mutating func place(_ request: Request) -> Holding? {
+        if let (name, share) = bundle(for: request),
+            let node = groups[name.placementGroup]?.record.reservations[name.index]?.node, let index = index(of: node)
+        {
+            groups[name.placementGroup]?.pools[name.index]?.take(share)
+            groups[name.placementGroup]?.users += 1
+            let holding = Holding(node: node, share: share, bundle: name)
+            note(holding, of: request.actor, at: index)
+            return holding
+        }
         guard let index = choice(for: request), let share = nodes[index].pool.take(request.demand.held) else {
             return nil
         }

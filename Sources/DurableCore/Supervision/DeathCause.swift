@@ -27,6 +27,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case nodeDied(name: String)
     /// Its node was drained; no restart is counted.
     case nodeDrained(name: String)
+    /// The placement group that it was in was removed.
+    case placementGroupRemoved
     /// The node that it insists on is gone or too small.
     case unschedulable(message: String)
     /// The runtime was shut down.
@@ -50,6 +52,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .spawnFailed(let message): "its worker could not be started: \(message)"
         case .nodeDied(let name): "its node \"\(name)\" died"
         case .nodeDrained(let name): "its node \"\(name)\" was drained"
+        case .placementGroupRemoved: "its placement group was removed"
         case .unschedulable(let message): "it cannot be placed: \(message)"
         case .runtimeEnded: "the runtime was shut down"
         case .unknown: "its process ended with a status that nobody could read"
@@ -68,7 +71,9 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     /// Whether a restart may follow at all, whatever the budget.
     package var permitsRestart: Bool {
         switch self {
-        case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .unschedulable, .runtimeEnded: false
+        case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .unschedulable, .placementGroupRemoved,
+            .runtimeEnded:
+            false
         default: true
         }
     }

@@ -124,7 +124,7 @@ extension DeathCause {
         case .signal(let number): Self.crashSignals.contains(number)
         case .exit, .outOfMemory: true
         case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined, .spawnFailed,
-            .nodeDied, .nodeDrained, .unschedulable, .runtimeEnded, .unknown:
+            .nodeDied, .nodeDrained, .placementGroupRemoved, .unschedulable, .runtimeEnded, .unknown:
             false
         }
     }

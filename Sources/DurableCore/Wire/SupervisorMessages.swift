@@ -55,6 +55,8 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
     case list
     /// Something about nodes.
     case node(NodeRequest)
+    /// Something about placement groups.
+    case placementGroup(PlacementGroupRequest)
     /// The driver leaves; what it owns ends.
     case leave
 }
@@ -66,6 +68,7 @@ package enum SupervisorResponse: Sendable, Hashable, Codable {
     case record(ActorRecord)
     case actors([ActorSummary])
     case nodes([NodeSummary])
+    case placementGroups([PlacementGroupSummary])
     case done
     /// The driver has left, and nothing that it owned runs any more; whether the supervisor ends now.
     case left(isLast: Bool)
@@ -140,6 +143,8 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     public var processID: Int32?
     /// The node that it was placed on.
     public var node: String?
+    /// The placement group that it is in.
+    public var placementGroup: PlacementGroupID?
     /// What it holds there, by name.
     public var resources: [String: Double]
     /// What it waits for before its next life can start, if it does.
@@ -166,6 +171,7 @@ public struct ActorSummary: Sendable, Hashable, Codable {
         self.restarts = restarts
         processID = hosting.worker?.pid
         node = hosting.holding?.node
+        placementGroup = record.holding?.bundle?.placementGroup
         resources = record.holding?.share.total.values ?? [:]
         waitsFor = hosting.waitsFor
         unresponsiveFor = silence.flatMap { $0 > Limits.unresponsiveAfter ? $0 : nil }
