@@ -117,10 +117,17 @@ package final class RegistryStore {
     }
 
     /// The nodes that were added.
-    package func nodes() throws(ActorError) -> [NodeDeclaration] {
+    package func nodes() throws(ActorError) -> [NodeDeclaration] { try meta(PlacementChange.nodePrefix) }
+
+    /// The placement groups.
+    package func placementGroups() throws(ActorError) -> [PlacementGroupRecord] {
+        try meta(PlacementChange.groupPrefix)
+    }
+
+    private func meta<Row: Decodable & Sendable>(_ prefix: [UInt8]) throws(ActorError) -> [Row] {
         do {
             return try environment.tryRead { transaction throws in
-                try rows("meta", prefix: PlacementChange.nodePrefix, NodeDeclaration.self, transaction)
+                try rows("meta", prefix: prefix, Row.self, transaction)
             }
         } catch {
             throw Self.convert(error, "the registry")

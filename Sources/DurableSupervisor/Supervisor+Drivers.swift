@@ -65,6 +65,7 @@ extension Supervisor {
         changes.drivers.removeAll { $0.id == id }
         persistSoon()
         endActors(registry.owned(by: .driver(id)), because: .ownerDied)
+        removePlacementGroups(ownedBy: .driver(id))
         endIfUnused()
     }
 

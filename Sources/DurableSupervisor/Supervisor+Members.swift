@@ -21,7 +21,10 @@ extension Supervisor {
             guard let group, let first = records.first else { continue }
             settle(group, hosting(first), records, done)
         }
-        for record in records { endActors(registry.owned(by: .actor(record.id)), because: .ownerDied) }
+        for record in records {
+            endActors(registry.owned(by: .actor(record.id)), because: .ownerDied)
+            removePlacementGroups(ownedBy: .actor(record.id))
+        }
     }
 
     private func settle(_ group: ActorID, _ hosted: Hosted, _ ended: [ActorRecord], _ done: (() -> Void)?) {

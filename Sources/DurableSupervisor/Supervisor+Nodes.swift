@@ -28,6 +28,7 @@ extension Supervisor {
             _ = placement.remove(node.name)
             changes.placement.append(.nodeGone(node.name))
         }
+        notePlacementGroups()
         persistSoon()
     }
 
@@ -61,7 +62,7 @@ extension Supervisor {
         if let node = placement.node(name) { changes.placement.append(.node(node.declaration)) }
         for id in onIt {
             guard let record = registry.records[id], let hosted = hosted[record.shard],
-                hosted.slot.policy.maxRestarts != 0
+                hosted.slot.policy.maxRestarts != 0, placement.holdings[id]?.bundle == nil
             else { continue }
             move(record, hosted, because: .nodeDrained(name: name))
         }
@@ -90,6 +91,7 @@ extension Supervisor {
             }
             move(record, hosted, because: cause)
         }
+        notePlacementGroups()
         persistSoon()
         placeWaitingSoon()
     }
@@ -105,22 +107,5 @@ extension Supervisor {
             if hasResources(record.shard, hosted) { waiting.append(record.shard) }
             assignWaiting()
         }
-    }
-}
-
-/// Calls back when so many steps were taken.
-private final class Countdown {
-    private var rest: Int
-    private let done: () -> Void
-
-    init(_ count: Int, _ done: @escaping () -> Void) {
-        rest = count
-        self.done = done
-        if count == 0 { done() }
-    }
-
-    func step() {
-        rest -= 1
-        if rest == 0 { done() }
     }
 }

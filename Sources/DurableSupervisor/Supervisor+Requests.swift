@@ -60,6 +60,8 @@ extension Supervisor {
             answer(.actors(summaries()))
         case .node(let request):
             perform(request, answer)
+        case .placementGroup(let request):
+            perform(request, answer)
         case .leave:
             guard let driver else { return answer(.done) }
             leaveWaiters.append(answer)
@@ -89,8 +91,12 @@ extension Supervisor {
             return nil
         }
         let life = registry.records[request.id]?.ownerLife
-        switch registry.create(request) {
+        switch registry.create(captured(request)) {
         case .created(let record):
+            if let obstacle = placementGroupObstacle(to: record) {
+                registry.remove(record.id)
+                return .failed(obstacle)
+            }
             changes.records.append(record)
             callerNodes[record.id] = callerNode(of: request.owner)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
@@ -290,7 +296,7 @@ extension Supervisor {
 }
 
 /// Lets one of two events through.
-private final class OnceFlag {
+final class OnceFlag {
     private var isTaken = false
 
     func take() -> Bool {

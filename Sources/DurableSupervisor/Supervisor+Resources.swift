@@ -18,6 +18,7 @@ extension Supervisor {
         let isNoted = registry.records[id].map { $0.holding != nil || $0.waitsFor != nil } ?? false
         guard isNoted || placement.holdings[id] != nil || placement.isWaiting(id) else { return }
         placement.release(id)
+        notePlacementGroups()
         let updated = registry.update(id) {
             $0.holding = nil
             $0.waitsFor = nil
@@ -76,6 +77,7 @@ extension Supervisor {
             }
             if carryOut(outcome, of: record), hosted.slot.isRunning { waiting.append(record.shard) }
         }
+        notePlacementGroups()
         noteWaits()
         assignWaiting()
     }
@@ -113,7 +115,7 @@ extension Supervisor {
         persistSoon()
     }
 
-    private func request(of record: ActorRecord) -> Placement.Request {
+    func request(of record: ActorRecord) -> Placement.Request {
         // Options that cannot be read as a demand were stored by a newer build: such an actor is placed like any other.
         let demand = (try? ResourceDemand(record.options.resources)) ?? ResourceDemand.usual
         return Placement.Request(

@@ -79,6 +79,8 @@ extension Supervisor {
         let endedAs: DeathCause =
             if case .ended(let final) = hosted.slot.state { final } else { hosted.slot.lastCause ?? cause }
         perform(action, on: shard)
+        // The constructor of the next life makes its own.
+        removePlacementGroups(ownedBy: .actor(hosted.actor))
         enter(worker, hosted, incarnation, endedAs)
     }
 
@@ -210,6 +212,7 @@ extension Supervisor {
             RuntimeDirectory.remove(layout.shard(shard))
         }
         endActors(registry.owned(by: .actor(hosted.actor)), because: .ownerDied)
+        removePlacementGroups(ownedBy: .actor(hosted.actor))
         persistSoon()
     }
 

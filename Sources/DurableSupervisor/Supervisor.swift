@@ -64,6 +64,8 @@ final class Supervisor: @unchecked Sendable {
     /// Actors that hold something that no stored record tells of yet.
     var unstoredHoldings: Set<ActorID> = []
     var isPlacing = false
+    /// Called when a placement group is created, or gone.
+    var placementGroupWaiters: [PlacementGroupID: [() -> Void]] = [:]
     /// Shards that wait for a worker of their executable, oldest first.
     var waiting: [ShardNumber] = []
     var spawnFailures = 0
@@ -117,9 +119,11 @@ final class Supervisor: @unchecked Sendable {
         )
         loop.setBatchEnd { [unowned self] in finishCreations() }
         try restoreNodes()
+        try restorePlacementGroups()
         restoreHoldings()
         recover(stored.drivers)
         forgetNodesIfUnused()
+        sweepPlacementGroups()
         try listen()
     }
 

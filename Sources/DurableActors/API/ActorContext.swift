@@ -34,6 +34,9 @@ public struct ActorContext: Sendable {
     /// The node that it was placed on in its present life.
     public var node: String { values.node }
 
+    /// The bundle that it is in.
+    var bundle: Placement.BundleName? { values.definition.bundle }
+
     /// The present life, counted from 1. Lives in earlier runtimes of the same directory count.
     ///
     /// A shared actor's are the lives of its group's worker, counted from the one in which it was created; a kill that

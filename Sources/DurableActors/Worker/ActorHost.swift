@@ -18,6 +18,8 @@ final class ActorHost: @unchecked Sendable {
         var createdIn: Incarnation
         /// What it holds of its node's resources.
         var resources: [String: Double] = [:]
+        /// The bundle of a placement group that they are of.
+        var bundle: Placement.BundleName?
 
         var name: String? { options.name }
 
@@ -29,6 +31,7 @@ final class ActorHost: @unchecked Sendable {
             options = record.options
             createdIn = record.group == nil ? 1 : record.incarnation
             resources = record.holding?.share.total.values ?? [:]
+            bundle = record.holding?.bundle
         }
 
         /// - Parameter group: What options are when the shard does not say.
