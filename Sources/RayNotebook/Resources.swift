@@ -42,3 +42,38 @@ func resources(_ notebook: Notebook) async throws {
         notebook.check("a restart keeps its GPU", try await gpus[0].devices() == devices[0])
     }
 }
+
+/// Two logical nodes, and resources that are reserved on them together.
+func placementGroups(_ notebook: Notebook) async throws {
+    notebook.begin("Nodes and placement groups")
+    var configuration = RuntimeConfiguration()
+    configuration.resources = Resources(cpu: 1)
+    try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+        for name in ["left", "right"] { try await runtime.addNode(name: name, resources: Resources(cpu: 2)) }
+        let bundles = [Resources(cpu: 2), Resources(cpu: 2)]
+        let group = try await runtime.placementGroup(bundles: bundles, strategy: .strictSpread)
+        try await group.ready()
+        let nodes = try await group.summary().bundles.compactMap(\.node)
+        notebook.check("two bundles are reserved on two nodes: \(nodes)", Set(nodes) == ["left", "right"])
+
+        let options = ActorOptions.resilient.resources(cpu: 2).scheduled(group.strategy(bundle: 1))
+        let server = try await runtime.spawn(ModelServer.self, options: options)
+        notebook.check("an actor in bundle 1 answers", try await server.infer(21) == 42)
+        let place = try await runtime.actors().first { $0.id == server.id }?.node
+        notebook.check("it is on the node of its bundle", place == nodes[1])
+
+        try await server.note("before")
+        try await runtime.killNode(nodes[1])
+        try await runtime.addNode(name: "third", resources: Resources(cpu: 2))
+        notebook.check("its node was killed: it has its state on another", try await server.notes() == ["before"])
+
+        try await group.remove()
+        var code: ActorError.Code?
+        do {
+            _ = try await server.infer(1)
+        } catch let error as ActorError {
+            code = error.code
+        }
+        notebook.check("with the placement group its actors are gone", code == .died)
+    }
+}

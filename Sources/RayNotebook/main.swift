@@ -6,6 +6,7 @@ func notebook(_ runtime: ActorRuntime) async throws -> Int32 {
     let notebook = Notebook()
     try await simpleSubmission(runtime, notebook)
     try await resources(notebook)
+    try await placementGroups(notebook)
     try await creationAndOrder(runtime, notebook)
     try await processFailure(runtime, notebook)
     try await stateRestoration(runtime, notebook)
