@@ -96,6 +96,10 @@ package enum Limits {
     package static let endedRecordsMax = 10_000
     /// GPUs of one node.
     package static let devicesMax = 1_024
+    /// Nodes of one runtime.
+    package static let nodesMax = 1_024
+    /// Placement groups of one runtime.
+    package static let placementGroupsMax = 10_000
     /// Bundles of one placement group.
     package static let bundlesMax = 1_024
     /// Nodes that one search for a placement group's bundles tries; beyond it the group waits for something to change.

@@ -23,10 +23,10 @@ extension Supervisor {
                 expect(record, identity, handle)
             } else if record.worker != nil, isContinued {
                 restart(record)
-            } else if record.owner == .detached, !isContinued || record.waitsFor == nil {
+            } else if record.owner == .detached, !isContinued || !waits(record) {
                 becomeDormant(record)
                 if isContinued { awaitWorker(of: record) }
-            } else if isContinued, record.waitsFor != nil {
+            } else if isContinued, waits(record) {
                 // What it is given is stored before it gets a worker: it has none, and goes on to wait.
                 _ = host(record)
                 loop.execute { [self] in
@@ -44,6 +44,11 @@ extension Supervisor {
         sweepShards()
         // By then all workers that are left have returned.
         loop.schedule(after: Limits.workerReturnTimeout) { [self] in sweepStderr() }
+    }
+
+    /// Whether an actor without a worker waits for resources; a former supervisor may have had no time to store that.
+    private func waits(_ record: ActorRecord) -> Bool {
+        record.waitsFor != nil || record.holding == nil && request(of: record).demand.held != ResourceSet()
     }
 
     /// A worker that outlived its supervisor registers again.

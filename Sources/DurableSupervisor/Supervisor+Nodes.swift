@@ -33,6 +33,10 @@ extension Supervisor {
     }
 
     private func add(_ declaration: NodeDeclaration) -> SupervisorResponse {
+        guard placement.nodes.count < Limits.nodesMax else {
+            let message = "there are \(Limits.nodesMax) nodes, the most that there may be; kill one first"
+            return .failed(ActorError(.limitExceeded, message))
+        }
         guard placement.add(declaration) else {
             let message = "there is a node \"\(declaration.name)\" already; kill it first, or use another name"
             return .failed(ActorError(.nameTaken, message))

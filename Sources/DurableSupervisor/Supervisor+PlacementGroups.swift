@@ -88,6 +88,10 @@ extension Supervisor {
     private func create(_ wish: PlacementGroupWish) throws(ActorError) -> PlacementGroupSummary {
         if let known = placement.summary(of: wish.id) { return known }
         let record = try PlacementGroupRecord(wish)
+        guard placement.placementGroups.count < Limits.placementGroupsMax else {
+            let message = "there are \(Limits.placementGroupsMax) placement groups, the most that there may be"
+            throw ActorError(.limitExceeded, message + "; remove one first")
+        }
         if let name = wish.name, placement.placementGroup(named: name, namespace: wish.namespace) != nil {
             let message = "the name \"\(name)\" in namespace \"\(wish.namespace)\" belongs to a placement group"
             throw ActorError(.nameTaken, message + "; remove it first, or find it by its name")

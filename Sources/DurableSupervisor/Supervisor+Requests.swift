@@ -98,7 +98,7 @@ extension Supervisor {
                 return .failed(obstacle)
             }
             changes.records.append(record)
-            callerNodes[record.id] = callerNode(of: request.owner)
+            callerNodes[registry.hosting(record).id] = callerNode(of: request.owner)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
             creations.append((record, answer))
             return nil

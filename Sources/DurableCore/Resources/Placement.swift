@@ -176,7 +176,14 @@ package struct Placement: Sendable {
 
     /// What everyone who waits is waiting for, oldest first.
     package var waits: [(actor: ActorID, reason: String)] {
-        waiting.compactMap { if case .actor(let request) = $0 { (request.actor, reason(for: request)) } else { nil } }
+        // Many wait for the same.
+        var reasons: [Shape: String] = [:]
+        return waiting.compactMap { waiter in
+            guard case .actor(let request) = waiter else { return nil }
+            let reason = reasons[request.shape] ?? reason(for: request)
+            reasons[request.shape] = reason
+            return (request.actor, reason)
+        }
     }
 
     package var hasWaiting: Bool { !waiting.isEmpty }

@@ -66,6 +66,21 @@ distributed actor Resident: DurableActor {
         }
     }
 
+    @Test func `the head node has what the environment of the first driver declares`() async throws {
+        let scratch = ScratchDirectory()
+        let directory = scratch.file("data")
+        let declared = "cpu=3,gpu=2,memory=1000,label=0.5"
+        let environment = ["DURABLE_NODE_RESOURCES": declared, "CUDA_VISIBLE_DEVICES": "5,7"]
+        let driver = try TestProcess(["hold", directory], environment: environment)
+        try await ActorRuntime.withRuntime(directory: directory) { runtime in
+            let nodes = try await runtime.nodes()
+            #expect(nodes.map(\.resources) == [["cpu": 3, "gpu": 2, "memory": 1000, "label": 0.5]])
+            let tenant = try await runtime.spawn(Tenant.self, options: .default.resources(gpu: 1))
+            #expect(try await tenant.devices() == "5")
+        }
+        driver.end()
+    }
+
     @Test func `RES-12: actors that need a label are on the nodes that have it only`() async throws {
         let labelled = Resources(cpu: 1, custom: ["label": 2])
         try await withNodes(head: Resources(cpu: 8), [labelled, Resources(cpu: 8)]) { runtime in
