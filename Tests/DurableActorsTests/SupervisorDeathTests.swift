@@ -67,17 +67,19 @@ import Testing
         for _ in 0..<5 {
             let scratch = ScratchDirectory()
             try await ActorRuntime.withRuntime { runtime in
-                let setup = Recorder.Setup(log: scratch.file("log"), isThrowing: true)
-                let supervisor = try #require(runtime.supervisorProcessID)
-                let recorder = try await runtime.spawn(Recorder.self, setup)
-                kill(supervisor, SIGKILL)
-                let error = await failure { _ = try await recorder.read() }
-                #expect(error?.code == .died)
-                // The supervisor that was killed may have heard of it, and have forgotten the actor.
-                let isTold = ["constructor threw", "no actor with this id"].contains { part in
-                    error?.message.contains(part) == true
+                let setup = Thrower.Setup(log: scratch.file("log"), hold: scratch.hold())
+                let thrower = try await runtime.spawn(Thrower.self, setup)
+                try await eventually("the constructor runs") {
+                    Notes.lines(of: setup.log)
+                } is: {
+                    $0 == ["init"]
                 }
-                #expect(isTold, "\(String(describing: error))")
+                kill(try #require(runtime.supervisorProcessID), SIGKILL)
+                unlink(setup.hold)
+                let error = await failure { try await thrower.nothing() }
+                #expect(error?.code == .died)
+                #expect(error?.message.contains("constructor threw") == true, "\(String(describing: error))")
+                #expect(Notes.lines(of: setup.log) == ["init"])
             }
         }
     }
@@ -187,4 +189,21 @@ import Testing
         let error = await failure { _ = try await counter.read() }
         #expect(error?.code == .runtimeStopped)
     }
+}
+
+/// Throws in its constructor, when a file is gone.
+distributed actor Thrower: DurableActor {
+    struct Setup: Codable, Sendable {
+        var log: String
+        var hold: String
+    }
+
+    init(_ setup: Setup, actorSystem: ActorRuntime) async throws {
+        self.actorSystem = actorSystem
+        Notes.write("init", to: setup.log)
+        while access(setup.hold, F_OK) == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        throw PlainError()
+    }
+
+    distributed func nothing() {}
 }

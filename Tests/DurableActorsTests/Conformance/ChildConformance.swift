@@ -110,10 +110,10 @@ import Testing
         try await ActorRuntime.withRuntime { runtime in
             let setup = Founder.Setup(isShared: options.isolation != .dedicated)
             let parent = try await runtime.spawn(Founder.self, setup, options: options)
-            var former: Set<Counter> = []
+            var former: Set<ActorID> = []
             for _ in 1...3 {
                 let child = try await parent.first()
-                #expect(former.insert(child).inserted)
+                #expect(former.insert(child.id).inserted)
                 #expect(try await child.add(1) == 1)
                 try await runtime.kill(child)
                 let supervisor = try #require(runtime.supervisorProcessID)
