@@ -40,6 +40,38 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `EXT-02: calls that run at once all end before the termination begins`(isShared: Bool) async throws {
+        let scratch = ScratchDirectory()
+        var options = ActorOptions.resilient
+        if isShared { options = options.shared("group") }
+        options.maxConcurrency = 3
+        try await ActorRuntime.withRuntime { [options] runtime in
+            let setup = Worker.Setup(log: scratch.file("log"))
+            let worker = try await runtime.spawn(Worker.self, setup, options: options)
+            let hold = scratch.hold()
+            let last = scratch.file("last")
+            _ = Attempts.note(in: last)
+            let first = [worker.submit { try await $0.work(1, hold: last) }]
+            let before = (2...6).map { number in worker.submit { try await $0.work(number, hold: hold) } }
+            let end = Task.immediate { try await runtime.terminate(worker) }
+            let behind = worker.submit { try await $0.work(7, hold: "") }
+            try await eventually("three calls run") {
+                Notes.lines(of: setup.log).count
+            } is: {
+                $0 == 4
+            }
+            unlink(hold)
+            for ref in before { #expect((1...5).contains(try await ref.value)) }
+            #expect(!Notes.lines(of: setup.log).contains { $0.hasPrefix("hook") })
+            unlink(last)
+            #expect(try await first[0].value == 6)
+            try await end.value
+            #expect(await failure { _ = try await behind.value }?.code == .died)
+            #expect(Notes.lines(of: setup.log) == ["init"] + (1...6).map { "work \($0)" } + ["hook 6"])
+        }
+    }
+
     @Test func `EXT-10: the hook does not run when an actor is killed, exits, crashes, or loses its owner`()
         async throws
     {

@@ -18,6 +18,7 @@ extension ActorContext {
         }
         let actor = turn.actor
         try await actor.host.flushFinishedTurns()
+        await actor.host.repliesLeave()
         try await actor.host.onLoop { actor.exits(turn) }
         do {
             // While there is no supervisor, the answer waits for the next one.

@@ -49,6 +49,14 @@ extension WorkerHost {
         }
     }
 
+    /// Waits until replies that were let go have been handed to the kernel, as far as their callers take them.
+    func repliesLeave() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            // They are written at the end of the loop's batch, and timers run in the next one.
+            loop.execute { [self] in loop.schedule(after: .zero) { continuation.resume() } }
+        }
+    }
+
     /// A call may come from a task that left the loop; what touches the host runs there.
     func onLoop(_ body: @escaping @Sendable () throws -> Void) async throws {
         if loop.isCurrent { return try body() }
