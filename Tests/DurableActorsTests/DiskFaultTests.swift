@@ -100,6 +100,33 @@ import Testing
         }
     }
 
+    @Test func `a group whose shard cannot be opened again goes on trying, also after a second failure`() async throws {
+        let disk = try DiskFaults(scratch)
+        defer { disk.end() }
+        try await ActorRuntime.withRuntime(directory: disk.directory) { runtime in
+            let options = Self.options(.disk).shared("group")
+            let one = try await runtime.spawn(Counter.self, options: options)
+            let other = try await runtime.spawn(Counter.self, options: options)
+            #expect(try await one.add(1) == 1)
+            #expect(try await other.add(1) == 1)
+            // The first cannot be built again, so the shard is to be opened again in a while. Before that, the second
+            // finds out as well, and the attempt that follows fails.
+            disk.arm(.meta, .error(ENOSPC))
+            #expect(try await !isAdded(to: one))
+            disk.arm(.any, .error(EIO), count: 1_000_000)
+            let before = disk.count
+            #expect(try await !isAdded(to: other))
+            try await eventually("it could not be opened") {
+                disk.count
+            } is: {
+                $0 > before
+            }
+            disk.disarm()
+            #expect(try await one.add(1) == 2)
+            #expect(try await other.add(1) == 2)
+        }
+    }
+
     @Test(arguments: levels)
     func `while the disk fails nothing is acknowledged, and kills in between change nothing`(
         level: Durability

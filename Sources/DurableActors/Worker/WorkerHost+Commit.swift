@@ -128,10 +128,10 @@ extension WorkerHost {
     private func reopenSoon(after error: StoreError) {
         guard !isReopening else { return }
         isReopening = true
-        let failed = store.map(ObjectIdentifier.init)
+        let failed = openings
         loop.schedule(after: .milliseconds(500)) { [self] in
             isReopening = false
-            guard store.map(ObjectIdentifier.init) == failed else { return }
+            guard store == nil || openings == failed else { return }
             for actor in actors.values { actor.drop(error.callerError(for: actor.id)) }
             reopen()
         }

@@ -38,6 +38,8 @@ final class WorkerHost: @unchecked Sendable {
     private var listener: Listener?
 
     var store: ShardStore?
+    /// How often the shard was opened in this process.
+    private(set) var openings = 0
     /// The epoch that this process claimed last.
     var epoch: Epoch = 0
     var gate = OutputGate<HeldReply>()
@@ -163,6 +165,7 @@ final class WorkerHost: @unchecked Sendable {
         faults.passes(.workerBeforeClaim, incarnation: incarnation)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         self.store = store
+        openings += 1
         if let notice = ShardNotice(directory: store.path).text {
             WorkerMain.log("\(assignment.record.typeDescription) \(assignment.record.id) \(notice)")
             report(.noticed(assignment.record.shard, incarnation, notice))
