@@ -31,8 +31,15 @@ package enum Limits {
     package static let poolResultsMax = 1 << 20
     /// The longest pause before a pool looks again whether a worker that was unavailable is back.
     package static let poolWorkerCheckMax: Duration = .milliseconds(100)
-    /// The bytes of one call or reply.
+    /// The bytes of one message that goes through a socket.
     package static let frameBytesMax = 64 << 20
+    /// The bytes of one call, reply or object, which go through shared memory when they are many.
+    package static let valueBytesMax = 512 << 20
+    /// Values of at least this size are kept and sent in shared memory.
+    package static let sharedValueBytesMin = 1 << 20
+    /// How long a value is kept behind the moment when its reference was sent to another process, which may not have
+    /// asked for it yet.
+    package static let objectLease: Duration = .seconds(10)
     /// Calls of one process to one actor that may be unanswered.
     package static let pendingCallsMax = 1 << 20
     /// How far a session's calls to one actor may be ahead of the first one that it still waits for, and so the most

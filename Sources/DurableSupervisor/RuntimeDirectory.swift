@@ -15,6 +15,9 @@ package enum RuntimeDirectory {
         try checkRoom(layout.directory)
     }
 
+    /// Creates the directory of the sockets at which processes are asked for their values.
+    package static func makeObjects(_ layout: RuntimeLayout) throws(ActorError) { try make(layout.objects) }
+
     /// Whether a directory with this path can hold the runtime's sockets, whose paths the kernel limits to 107 bytes.
     package static func checkSocketPath(_ layout: RuntimeLayout) throws(ActorError) {
         let longest = layout.shardSocket(99_999_999)

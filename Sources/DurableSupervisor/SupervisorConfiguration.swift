@@ -53,6 +53,8 @@ package struct RuntimeLayout: Sendable, Hashable {
     /// What workers write to stderr, a file each.
     package var stderr: String { "\(supervisor)/stderr" }
     package var shards: String { "\(directory)/shards" }
+    /// Where processes can be asked for the values that they own, a socket each.
+    package var objects: String { "\(directory)/objects" }
 
     package func shard(_ number: ShardNumber) -> String { "\(shards)/\(number)" }
     package func shardSocket(_ number: ShardNumber) -> String { "\(shards)/\(number)/socket" }

@@ -96,7 +96,17 @@ extension Connection {
         guard frame.kind != Frame.helloKind else {
             throw TransportError(.protocolViolation, "the peer said Hello again")
         }
-        confined.handler?.received(self, frame, descriptors)
+        guard frame.kind == Frame.segmentKind else {
+            confined.handler?.received(self, frame, descriptors)
+            return
+        }
+        guard frame.payload.count == 1, frame.payload[0] != Frame.helloKind, frame.payload[0] != Frame.segmentKind,
+            descriptors.count == 1
+        else {
+            throw TransportError(.protocolViolation, "a note about shared bytes cannot be read")
+        }
+        let segment = try SharedSegment(adopting: descriptors[0], limit: limits.segmentBytesMax)
+        confined.handler?.received(self, Frame(kind: frame.payload[0], payload: try segment.bytes()), [])
     }
 
     private func checkCount(of descriptors: [OwnedDescriptor]) throws(TransportError) {

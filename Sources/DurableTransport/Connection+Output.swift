@@ -19,8 +19,9 @@ extension Connection {
     /// descriptors are duplicated; the caller keeps its own. True says that the frame was taken, not that it arrived.
     ///
     /// - Returns: false if the connection is closed or closing, if the send buffer would exceed its bound, or if the
-    ///   frame itself can never be sent: larger than `limits.frameBytesMax`, of kind 0, or with bad descriptors.
+    ///   frame itself can never be sent: larger than the limits allow, of kind 0 or 255, or with bad descriptors.
     package func send(_ frame: Frame, descriptors: [Int32] = []) -> Bool {
+        if descriptors.isEmpty, frame.payload.count >= limits.segmentBytesMin { return sendLarge(frame) }
         guard isSendable(frame), descriptors.count <= limits.descriptorsMax else { return false }
         guard !descriptors.isEmpty else {
             return send(byteCount: frame.bytesOnWire) { $0.append(frame) }
@@ -70,8 +71,22 @@ extension Connection {
         finish(TransportError(errno: error, "the connection broke while writing"))
     }
 
+    /// Without a segment for it, a payload that is not too large goes through the socket.
+    private func sendLarge(_ frame: Frame) -> Bool {
+        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax else { return false }
+        guard let segment = try? SharedSegment(copying: frame.payload),
+            let copies = OwnedDescriptor.duplicate([segment.descriptor])
+        else {
+            return isSendable(frame) && send(byteCount: frame.bytesOnWire) { $0.append(frame) }
+        }
+        let note = Frame(kind: Frame.segmentKind, payload: [frame.kind])
+        let isTaken = send(byteCount: note.bytesOnWire) { $0.append(note, descriptors: copies) }
+        if !isTaken { for copy in copies { _ = Glibc.close(copy) } }
+        return isTaken
+    }
+
     private func isSendable(_ frame: Frame) -> Bool {
-        frame.kind != Frame.helloKind && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
+        Frame.isForUsers(frame.kind) && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
     }
 
     private func send(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
@@ -139,5 +154,7 @@ extension Connection.Shared {
 }
 
 extension Frame {
+    fileprivate static func isForUsers(_ kind: UInt8) -> Bool { kind != helloKind && kind != segmentKind }
+
     fileprivate var bytesOnWire: Int { Frame.headerBytes + payload.count }
 }

@@ -1,8 +1,10 @@
 internal import CDurable
 
 /// One message on a connection: a kind that the users of the connection agree on, and bytes.
+///
+/// A large payload travels as shared memory and not through the socket, which its users do not notice.
 package struct Frame: Sendable, Hashable {
-    /// What the payload is; 0 belongs to the transport and cannot be sent.
+    /// What the payload is; 0 and 255 belong to the transport and cannot be sent.
     package var kind: UInt8
     package var payload: [UInt8]
 
@@ -16,6 +18,8 @@ package struct Frame: Sendable, Hashable {
     static let headerBytes = 5
     /// The kind of the first frame of each direction.
     static let helloKind: UInt8 = 0
+    /// A frame whose payload comes as a segment: its own payload is the kind, and the segment's descriptor is with it.
+    static let segmentKind: UInt8 = 255
 
     /// The length field: kind and payload.
     var lengthField: Int { payload.count + 1 }
@@ -25,6 +29,10 @@ package struct Frame: Sendable, Hashable {
 package struct FrameLimits: Sendable, Hashable {
     /// The most bytes that kind and payload of one frame may have together.
     package var frameBytesMax = 64 << 20
+    /// Payloads of at least this size travel as shared memory; those that come with descriptors do not.
+    package var segmentBytesMin = 1 << 20
+    /// The most bytes that a payload in shared memory may have.
+    package var segmentBytesMax = 512 << 20
     /// The most bytes that kind and payload of a Hello may have together.
     package var handshakeBytesMax = 4096
     /// The most bytes that may wait to be written on one connection.

@@ -152,10 +152,37 @@ extension TransportTests {
             try await withLoops(1) { loops in
                 let server = try EchoServer(directory.socket(), on: loops[0], keepsFrames: true)
                 let client = try RawClient(directory.socket())
-                client.write(helloBytes() + (1...255).flatMap { wire(UInt8($0)) })
-                let frames3 = try await server.frames.wait(for: 255).map(\.kind)
-                #expect(frames3 == Array(1...255))
+                client.write(helloBytes() + (1...254).flatMap { wire(UInt8($0)) })
+                let frames3 = try await server.frames.wait(for: 254).map(\.kind)
+                #expect(frames3 == Array(1...254))
             }
+        }
+
+        @Test(arguments: [[], [5], [0], [255], [5, 5]] as [[UInt8]])
+        func `a note about shared bytes that come with no memory ends the connection`(payload: [UInt8]) async throws {
+            let directory = try TemporaryDirectory()
+            try await withLoops(1) { loops in
+                let server = try EchoServer(directory.socket(), on: loops[0], keepsFrames: true)
+                let client = try RawClient(directory.socket())
+                client.write(helloBytes() + wire(Frame.segmentKind, payload))
+                try await eventually("the connection has ended") { server.closed.count == 1 }
+                #expect(server.closed.all.first??.code == .protocolViolation)
+                #expect(server.frames.count == 0)
+            }
+        }
+
+        @Test func `memory that somebody can still change is not taken for shared bytes`() throws {
+            let directory = try TemporaryDirectory()
+            let descriptor = open(directory.socket(), O_RDWR | O_CREAT, 0o600)
+            #expect(ftruncate(descriptor, 4096) == 0)
+            #expect(throws: TransportError.self) {
+                try SharedSegment(adopting: OwnedDescriptor(descriptor), limit: 1 << 20)
+            }
+            let whole = try SharedSegment(copying: Array(repeating: 7, count: 5000))
+            let copy = OwnedDescriptor(dup(whole.descriptor))
+            #expect(throws: TransportError.self) { try SharedSegment(adopting: copy, limit: 4999) }
+            #expect(try SharedSegment(adopting: copy, limit: 5000).bytes() == Array(repeating: 7, count: 5000))
+            #expect(write(whole.descriptor, "x", 1) < 0 && ftruncate(whole.descriptor, 1) < 0)
         }
 
         @Test func `random bytes never stop a listener from serving a good client`() async throws {

@@ -4,6 +4,7 @@
 #include "page.h"
 #include "process.h"
 #include "role.h"
+#include "segment.h"
 
 #if __has_include("io.h")
 #include "io.h"

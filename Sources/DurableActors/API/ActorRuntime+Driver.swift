@@ -68,7 +68,9 @@ extension ActorRuntime {
                 link: link,
                 layout: layout,
                 membership: .driver(id),
-                executable: executable
+                executable: executable,
+                log: configuration.log,
+                objectLease: configuration.objectLease
             )
             try await keeper.reachFirst(link)
             return runtime
@@ -106,6 +108,7 @@ extension ActorRuntime {
         else { return }
         let error = ActorError(.runtimeStopped, "the runtime has been shut down")
         calls.stop(error)
+        objects.stop(error)
         // Looked up before it ends, so that its number cannot be another process's.
         let before = supervisorProcessID.flatMap { try? ProcessHandle.adopt(peer: $0) }
         // When no supervisor can be told, the next one notices by itself that this process is gone.

@@ -59,6 +59,8 @@ extension ActorRuntime {
         var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
         let group = try options?.group(of: Act.self, actor)
+        // Also for the attempts that follow.
+        defer { withExtendedLifetime(encoder.references) {} }
         while true {
             let end = try await attempt(actor, target, encoder, key, group, effort)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),
@@ -95,6 +97,7 @@ extension ActorRuntime {
                 method: target.identifier,
                 genericSubstitutions: encoder.genericSubstitutions,
                 arguments: encoder.arguments,
+                dependencies: encoder.dependencies,
                 identity: identity,
                 effort: effort
             )

@@ -31,6 +31,9 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     let loop: EventLoop
     let link: SupervisorLink
     let calls: CallClient
+    let objects: ObjectStore
+    /// Takes what people should know.
+    let log: @Sendable (String) -> Void
     let layout: RuntimeLayout
     let membership: Membership
     let executable: String
@@ -43,14 +46,19 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
         link: SupervisorLink,
         layout: RuntimeLayout,
         membership: Membership,
-        executable: String
+        executable: String,
+        log: @escaping @Sendable (String) -> Void,
+        objectLease: Duration = Limits.objectLease
     ) {
         self.loop = loop
+        self.log = log
         self.link = link
         self.layout = layout
         self.membership = membership
         self.executable = executable
         calls = CallClient(loop: loop, link: link, layout: layout)
+        // In a worker that is not the loop of its actors, whose code may block.
+        objects = ObjectStore(loop: link.loop, layout: layout, lease: objectLease)
     }
 
     /// The directory that holds the registry and all state.
@@ -60,6 +68,7 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     var decoder: CBORDecoder {
         var decoder = CBORDecoder()
         decoder.userInfo[.actorSystemKey] = self
+        decoder.limits.totalBytesMax = Limits.valueBytesMax
         return decoder
     }
 
@@ -173,9 +182,10 @@ extension ActorRuntime {
             let message = "the type \(type) cannot be found by name in a worker; declare it outside of functions"
             throw ActorError(.invalidArgument, message)
         }
-        let encoded: [UInt8]
+        var encoded: [UInt8] = []
+        let references: [HeldObject]
         do {
-            encoded = try CBOREncoder().encode(arguments)
+            references = try EncodedReferences.collect { encoded = try CBOREncoder().encode(arguments) }
         } catch {
             throw ActorError(.serialization, "the arguments of \(type) cannot be encoded", cause: "\(error)")
         }
@@ -190,6 +200,8 @@ extension ActorRuntime {
             executable: executable,
             getsExisting: getsExisting
         )
+        // Each of its lives gets the arguments again.
+        defer { if !references.isEmpty { calls.channel(to: request.id).keep(references) } }
         guard let turn = Turn.current, !getsExisting else { return try handle(type, await location(.create(request))) }
         request.ownerLife = turn.lifeOfChildren
         // One that has ended is not had again by creating it: then it is the next.

@@ -1,15 +1,37 @@
 internal import DurableCore
-internal import Synchronization
 
-/// A value that a submitted call will have. Ray: `ObjectRef`.
+/// A value that a submitted call will have, or that was put. Ray: `ObjectRef`.
 ///
-/// Two references are equal when they belong to the same submission.
+/// It is `Codable` when its value is, and can then be passed to actors and tasks, returned and stored in other values.
+/// The value stays where it is: who gets the reference fetches it from the process that submitted the call or put the
+/// value, its owner. Large values, from 1 MB up, lie in shared memory that each process maps. A value is kept until no
+/// process has a reference to it any more, and ends with its owner: then those who have not fetched it yet get
+/// ``DurableCore/ActorError/Code/ownerDied``. A reference in stored state, or in a text, keeps nothing.
+///
+/// Two references are equal when they belong to the same submission, or stand for the same value that was put.
 public struct ObjectRef<Value: Sendable>: Sendable {
-    let settlement: Settlement<Value>
+    enum Source: Sendable {
+        /// A submission of this process.
+        case submission(Settlement<Value>)
+        /// A value that was put, or that another process has.
+        case object(HeldObject, decode: @Sendable (ObjectContents) throws -> Value)
+    }
+
+    let name: ObjectName
+    let source: Source
+    private let store: ObjectStore
+
+    /// A reference to what a submission will give.
+    init(_ settlement: Settlement<Value>, on runtime: ActorRuntime) {
+        store = runtime.objects
+        name = store.owned.nextName()
+        source = .submission(settlement)
+    }
 
     /// Waits for the call and returns its result.
     /// - Throws: What the call threw: the actor's own error, or ``ActorError``; `CancellationError` when the waiting
-    ///   task is cancelled, which does not end the call.
+    ///   task is cancelled, which does not end the call. ``ActorError`` with `ownerDied` or `objectLost` when the value
+    ///   has gone with its owner, or nobody kept it.
     public var value: Value {
         get async throws { try await value(timeout: nil) }
     }
@@ -18,18 +40,31 @@ public struct ObjectRef<Value: Sendable>: Sendable {
     /// - Parameter timeout: How long to wait; zero only looks, `nil` waits for ever.
     /// - Throws: What the call threw; ``ActorError`` with `timedOut` when it has not ended in time.
     public func value(timeout: Duration?) async throws -> Value {
-        try timeout.checkTimeout()
-        let shot = OneShot<Settlement<Value>.Outcome>()
-        let registration = settlement.observe { shot.settle($0) }
-        defer { if let registration { settlement.forget(registration) } }
-        guard let outcome = try await shot.wait(timeout: timeout) else {
-            throw ActorError(.timedOut, "the call has not ended in time")
-        }
+        try await end(timeout: timeout)
+        guard let outcome else { throw ActorError(.timedOut, "the call has not ended in time") }
         return try outcome.get()
     }
 
-    /// Whether the call has ended, with a result or an error.
-    public var isReady: Bool { settlement.outcome != nil }
+    /// Whether the call has ended, with a result or an error, and that has arrived.
+    public var isReady: Bool {
+        switch source {
+        case .submission(let settlement): settlement.isSettled
+        case .object(let object, _): object.contents.isSettled
+        }
+    }
+
+    /// Has `body` called once, with the result or the error, when the call has ended; at once when it has already. What
+    /// `body` throws is of no consequence. Ray: `ObjectRef._on_completed`.
+    /// - Parameter body: Called by whatever ends the call, which it should not hold up.
+    public func onCompletion(_ body: @escaping @Sendable (Result<Value, any Error>) throws -> Void) {
+        switch source {
+        case .submission(let settlement): _ = settlement.observe { try? body($0) }
+        case .object(let object, let decode):
+            _ = object.contents.observe { contents in
+                try? body(contents.flatMap { contents in Result { try decode(contents) } })
+            }
+        }
+    }
 }
 
 extension ObjectRef {
@@ -39,148 +74,146 @@ extension ObjectRef {
     /// ``DurableCore/ActorError/Code/cancelled``. In one that runs, `Task.isCancelled` becomes true and what waits in it
     /// throws `CancellationError`; with that it fails as cancelled, and keeps what it has changed, like every call that
     /// throws. A method that pays no attention, and a call that has ended, are not affected: their result counts.
-    /// Whichever it is, the outcome is recorded, so that a crash does not turn one into the other.
+    /// Whichever it is, the outcome is recorded, so that a crash does not turn one into the other. Every process that has
+    /// the reference can cancel; a value that was put is not affected.
     /// - Parameter recursive: Whether the calls to other actors that it waits for are cancelled as well. Otherwise they
     ///   go on, and only the wait for them ends.
     public func cancel(recursive: Bool = true) {
-        guard settlement.outcome == nil, let cancellation = settlement.cancellation else { return }
-        guard !cancellation.cancel(recursive ? .recursive : .single) else { return }
-        let message = "the call was cancelled before it was made"
-        settlement.settle(.failure(ActorError(.cancelled, message)))
+        switch source {
+        case .submission(let settlement): settlement.cancel(recursive ? .recursive : .single)
+        case .object(let object, _): object.cancel(recursive ? .recursive : .single)
+        }
+    }
+}
+
+extension Settlement {
+    /// Wants the call to end early.
+    func cancel(_ kind: CallFrame.Cancellation) {
+        guard !isSettled, let cancellation, !cancellation.cancel(kind) else { return }
+        settle(.failure(ActorError(.cancelled, "the call was cancelled before it was made")))
     }
 }
 
 extension ObjectRef: Hashable {
-    /// Whether both belong to the same submission.
-    public static func == (left: Self, right: Self) -> Bool { left.settlement === right.settlement }
+    /// Whether both belong to the same submission, or stand for the same value.
+    public static func == (left: Self, right: Self) -> Bool { left.name == right.name && left.store === right.store }
 
     /// Adds the submission's identity.
-    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(settlement)) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-extension ActorRuntime {
-    /// Waits for many calls. Ray: `ray.get`.
-    /// - Parameters:
-    ///   - refs: References, in any order, also several times the same.
-    ///   - timeout: How long to wait; zero only looks, `nil` waits for ever.
-    /// - Returns: The results, in the order of the references.
-    /// - Throws: As soon as a call has failed, without waiting for the others, its error; when several have, that of
-    ///   the first in the list. ``ActorError`` with `timedOut` when they have not all ended in time. The references stay
-    ///   valid.
-    public func get<Value>(_ refs: [ObjectRef<Value>], timeout: Duration? = nil) async throws -> [Value] {
-        try timeout.checkTimeout()
-        try await Self.awaitCalls(Set(refs), count: refs.count, endsAtFailure: true, timeout: timeout)
-        let outcomes = refs.map(\.settlement.outcome)
-        for case .failure(let error)? in outcomes { throw error }
-        return try outcomes.map { outcome in
-            guard let outcome else {
-                throw ActorError(.timedOut, "of \(refs.count) calls, not all have ended in time")
+extension ObjectRef: Codable where Value: Codable {
+    /// A reference that came from elsewhere. Its value begins to be fetched.
+    public init(from decoder: any Decoder) throws {
+        guard let runtime = decoder.userInfo[.actorSystemKey] as? ActorRuntime else {
+            throw ActorError(.serialization, "a reference can only be decoded by a runtime, in an argument or a result")
+        }
+        self.init(try runtime.objects.object(ObjectID(from: decoder)), on: runtime)
+    }
+
+    /// Writes what names the value; the value itself is not copied. Only for other processes of the same runtime.
+    public func encode(to encoder: any Encoder) throws {
+        let object = object
+        let id: ObjectID
+        if let owner = object.name.owner {
+            id = ObjectID(owner: owner, number: object.name.number)
+        } else {
+            id = try store.owned.export(object)
+        }
+        EncodedReferences.note(object)
+        try id.encode(to: encoder)
+    }
+
+    init(_ object: HeldObject, on runtime: ActorRuntime) {
+        name = object.name
+        store = runtime.objects
+        source = .object(object) { [weak runtime] contents in
+            guard let runtime else { throw ActorError(.runtimeStopped, "the runtime has been shut down") }
+            return try contents.value(as: Value.self, on: runtime)
+        }
+    }
+
+    /// What other processes know it as.
+    private var object: HeldObject {
+        switch source {
+        case .object(let object, _):
+            return object
+        case .submission(let settlement):
+            let (object, isNew) = settlement.exported {
+                store.make(name) { [weak settlement] kind in settlement?.cancel(kind) }
             }
-            return try outcome.get()
+            if isNew {
+                _ = settlement.observe { [weak object] result in
+                    object?.contents.settle(.success(ObjectContents(result)))
+                }
+            }
+            return object
+        }
+    }
+}
+
+extension ObjectRef {
+    /// How the call ended, if it has.
+    var outcome: Result<Value, any Error>? {
+        switch source {
+        case .submission(let settlement): settlement.outcome
+        case .object(let object, let decode):
+            object.contents.outcome?.flatMap { contents in Result { try decode(contents) } }
         }
     }
 
-    /// Waits until some of many calls have ended. Ray: `ray.wait`.
-    /// - Parameters:
-    ///   - refs: Different references.
-    ///   - count: How many to wait for.
-    ///   - timeout: How long to wait; zero only looks, `nil` waits for ever.
-    /// - Returns: At most `count` references to calls that have ended, with a result or an error, and all others; both
-    ///   in the order given. Fewer than `count` when the time ran out.
-    /// - Throws: ``ActorError`` with `invalidArgument` for a reference given twice, or a count or timeout out of range.
-    public func wait<Value>(
-        _ refs: [ObjectRef<Value>],
-        count: Int = 1,
-        timeout: Duration? = nil
-    ) async throws -> (ready: [ObjectRef<Value>], remaining: [ObjectRef<Value>]) {
+    /// Has the observer told once whether the call failed, at once when it has ended already.
+    /// - Returns: What takes the observer away again; `nil` when it was told.
+    func observeEnd(_ observer: @escaping @Sendable (_ isFailure: Bool) -> Void) -> (@Sendable () -> Void)? {
+        switch source {
+        case .submission(let settlement):
+            return settlement.watch { observer($0.isFailure) }
+        case .object(let object, _):
+            return object.contents.watch { observer((try? $0.get().isFailure) ?? true) }
+        }
+    }
+
+    /// Waits until the call has ended or the time is over.
+    func end(timeout: Duration?) async throws {
         try timeout.checkTimeout()
-        guard !refs.isEmpty else { return ([], []) }
-        guard (1...refs.count).contains(count) else {
-            throw ActorError(.invalidArgument, "the count must be 1 to \(refs.count), and is \(count)")
-        }
-        let distinct = Set(refs)
-        guard distinct.count == refs.count else {
-            throw ActorError(.invalidArgument, "a reference must not be given twice")
-        }
-        try await Self.awaitCalls(distinct, count: count, endsAtFailure: false, timeout: timeout)
-        var ready: [ObjectRef<Value>] = []
-        var remaining: [ObjectRef<Value>] = []
-        for ref in refs {
-            if ready.count < count, ref.isReady { ready.append(ref) } else { remaining.append(ref) }
-        }
-        return (ready, remaining)
-    }
-
-    /// Returns when so many calls have ended, one has failed if that matters, or the time has run out.
-    private static func awaitCalls<Value>(
-        _ refs: Set<ObjectRef<Value>>,
-        count: Int,
-        endsAtFailure: Bool,
-        timeout: Duration?
-    ) async throws {
-        guard !refs.isEmpty else { return }
         let shot = OneShot<Void>()
-        let missing = MissingCalls(min(count, refs.count))
-        let registrations = refs.map { ref in
-            let number = ref.settlement.observe { outcome in
-                let isLast = missing.noteEnd()
-                if case .failure = outcome, endsAtFailure { return shot.settle(()) }
-                if isLast { shot.settle(()) }
-            }
-            return (ref.settlement, number)
-        }
-        defer {
-            for (settlement, number) in registrations {
-                if let number { settlement.forget(number) }
-            }
-        }
+        let registration = observeEnd { _ in shot.settle(()) }
+        defer { registration?() }
         _ = try await shot.wait(timeout: timeout)
     }
 }
 
-/// How many calls a wait still wants to see end.
-private final class MissingCalls: Sendable {
-    private let count: Mutex<Int>
+/// A reference among a call's arguments: the call is made when it is ready.
+protocol CallDependency: Sendable {
+    /// Waits until the value is there.
+    /// - Throws: The error that it will never be there for; `timedOut` when the time is over.
+    func ready(timeout: Duration?) async throws
+}
 
-    init(_ count: Int) { self.count = Mutex(count) }
-
-    /// Notes one more end; true when that was the last.
-    func noteEnd() -> Bool {
-        count.withLock { count in
-            count -= 1
-            return count == 0
+extension ObjectRef: CallDependency {
+    func ready(timeout: Duration?) async throws {
+        try await end(timeout: timeout)
+        switch source {
+        case .submission(let settlement):
+            if case .failure(let error)? = settlement.outcome { throw error }
+        case .object(let object, let decode):
+            // Decoding it gives the error; a value is left where it is.
+            if let contents = try object.contents.outcome?.get(), contents.isFailure { _ = try decode(contents) }
         }
+        guard isReady else { throw ActorError(.timedOut, "an argument of the call was not ready in time") }
     }
 }
 
-extension DurableActor {
-    /// Submits a call and returns at once. Calls that one process submits to an actor run in the order of
-    /// submission, over restarts and retries.
-    ///
-    /// - Parameter body: Makes the call, as in `{ try await $0.deposit(5) }`. Its first call to this actor takes the
-    ///   place of the submission; further ones come after whatever was submitted meanwhile.
-    /// - Returns: A reference to the result. What the call changed survives whether or not anybody asks for it.
-    nonisolated public func submit<Result: Sendable>(
-        _ body: @escaping @Sendable (Self) async throws -> Result
-    ) -> ObjectRef<Result> {
-        let ticket = actorSystem.calls.ticket(for: id)
-        let cancellation = SubmissionCancellation(ticket)
-        let settlement = Settlement<Result>(cancelledBy: cancellation)
-        // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped.
-        let task = Task {
-            let outcome: Settlement<Result>.Outcome
-            do {
-                let result = try await SubmissionCancellation.$current.withValue(cancellation) {
-                    try await SubmissionTicket.$current.withValue(ticket) { try await body(self) }
-                }
-                outcome = .success(result)
-            } catch {
-                outcome = .failure(error)
-            }
-            ticket.release()
-            settlement.settle(outcome)
-        }
-        cancellation.begun(task)
-        return ObjectRef(settlement: settlement)
+extension Settlement {
+    /// Like ``observe(_:)``, with what ends it.
+    fileprivate func watch(_ observer: @escaping @Sendable (Outcome) -> Void) -> (@Sendable () -> Void)? {
+        guard let number = observe(observer) else { return nil }
+        return { self.forget(number) }
+    }
+}
+
+extension Result {
+    fileprivate var isFailure: Bool {
+        if case .failure = self { true } else { false }
     }
 }

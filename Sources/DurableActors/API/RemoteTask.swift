@@ -58,9 +58,9 @@ extension ActorRuntime {
         _ task: Work,
         options: TaskOptions = TaskOptions()
     ) -> ObjectRef<Work.Output> {
-        let settlement = Settlement<Work.Output>()
+        let settlement = Settlement<Work.Output>(unseen: reportsUnseen)
         begin(task, TaskScope(namespace: scope(nil), owner: owner), options, settlement)
-        return ObjectRef(settlement: settlement)
+        return ObjectRef(settlement, on: self)
     }
 
     /// Has a task run once references have their values, and returns at once. Ray: references as arguments.
@@ -75,7 +75,7 @@ extension ActorRuntime {
         options: TaskOptions = TaskOptions(),
         _ task: @escaping @Sendable ([Value]) throws -> Work
     ) -> ObjectRef<Work.Output> {
-        let settlement = Settlement<Work.Output>()
+        let settlement = Settlement<Work.Output>(unseen: reportsUnseen)
         let scope = TaskScope(namespace: scope(nil), owner: owner)
         // Nobody owns the task; it ends with those that it waits for.
         Task {
@@ -85,7 +85,7 @@ extension ActorRuntime {
                 settlement.settle(.failure(error))
             }
         }
-        return ObjectRef(settlement: settlement)
+        return ObjectRef(settlement, on: self)
     }
 
     /// Has a task run once a reference has its value; see the same for several.

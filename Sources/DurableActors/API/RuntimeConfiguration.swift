@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import Glibc
 
 /// How a runtime works, beyond what each actor's options say.
 public struct RuntimeConfiguration: Sendable {
@@ -22,6 +23,16 @@ public struct RuntimeConfiguration: Sendable {
     /// How long completion records of a caller are kept after its last change to an actor. A call that is sent again
     /// later than that after its first sending fails with ``ActorError/Code/sessionExpired`` if it has no record.
     public var sessionLease: Duration = Limits.sessionLease
+
+    /// Takes what people should know of this process's part in the runtime, a message at a time and without an end of
+    /// line, on any thread; to stderr unless given. What workers have to say goes to their own stderr.
+    public var log: @Sendable (String) -> Void = { message in
+        _ = "durable: \(message)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    }
+
+    /// How long this process keeps a value behind the sending of a reference to it; other times are for tests of the
+    /// framework.
+    package var objectLease = Limits.objectLease
 
     /// The records of calls with a key that an actor keeps; other numbers are for tests of the framework.
     package var keyedRecordsMax = Limits.keyedRecordsMax

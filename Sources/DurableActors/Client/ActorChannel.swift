@@ -23,6 +23,13 @@ final class ActorChannel: Sendable {
         var connection: Connection?
         var location: ActorLocation?
         var methods: MethodTable?
+        /// What the actor's constructor refers to.
+        var references: [HeldObject] = []
+
+        mutating func takeReferences() -> [HeldObject] {
+            defer { references = [] }
+            return references
+        }
     }
 
     let actor: ActorID
@@ -56,6 +63,9 @@ final class ActorChannel: Sendable {
             state.channel.maxPendingCalls = location.options.maxPendingCalls
         }
     }
+
+    /// Keeps values for as long as the actor lives, or this process.
+    func keep(_ references: [HeldObject]) { state.withLock { $0.references += references } }
 
     /// What the actor's type says of a method.
     func options(of method: String, _ type: any Any.Type) -> MethodOptions? {
@@ -149,7 +159,7 @@ final class ActorChannel: Sendable {
     /// Lets the machine decide under the lock. Frames leave under it as well, because their order is the order of
     /// calls and sending never blocks; everything else is done after.
     private func update(_ decide: (inout State) -> [CallerChannel.Action]) {
-        let (later, finished) = state.withLock { state in
+        let (later, finished, references) = state.withLock { state in
             var later: [CallerChannel.Action] = []
             var finished: [(CallWaiter, Result<CallOutcome, any Error>)] = []
             state.channel.now = max(1, MachineClock.bootMilliseconds)
@@ -174,8 +184,9 @@ final class ActorChannel: Sendable {
                     later.append(action)
                 }
             }
-            return (later, finished)
+            return (later, finished, state.channel.isDead ? state.takeReferences() : [])
         }
+        withExtendedLifetime(references) {}
         for (waiter, result) in finished { waiter.resume(with: result) }
         for action in later { perform(action) }
     }

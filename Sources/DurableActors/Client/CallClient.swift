@@ -46,19 +46,21 @@ final class CallClient: Sendable {
         method: String,
         genericSubstitutions: [String],
         arguments: [[UInt8]],
+        dependencies: [any CallDependency] = [],
         identity: CallerChannel.Identity,
         effort: CallEffort = CallEffort()
     ) async throws -> CallEnd {
         let channel = channel(to: actor)
-        let ticket = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
+        let place = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
+        let ticket = dependencies.isEmpty ? place : try await ready(dependencies, place, channel, effort)
         let waiter = CallWaiter()
         let submission = SubmissionCancellation.current
         do {
             if let error = stopped.withLock({ $0 }) { throw error }
             try submission?.enter(channel, waiter)
             let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
-            guard bytes < Limits.frameBytesMax else {
-                let message = "the arguments have \(bytes) bytes; a call may have \(Limits.frameBytesMax)"
+            guard bytes < Limits.valueBytesMax else {
+                let message = "the arguments have \(bytes) bytes; a call may have \(Limits.valueBytesMax)"
                 throw ActorError(.limitExceeded, message, actor: actor)
             }
         } catch {
@@ -98,6 +100,31 @@ final class CallClient: Sendable {
             retries: retries,
             retriesUsed: waiter.retriesUsed
         )
+    }
+
+    /// Waits for arguments. Calls of this process to a serial actor stay in order meanwhile; where calls run beside one
+    /// another, those that are ready overtake.
+    /// - Returns: The call's place in the order.
+    private func ready(
+        _ dependencies: [any CallDependency],
+        _ ticket: SubmissionOrder<ActorChannel.Submission>.Ticket,
+        _ channel: ActorChannel,
+        _ effort: CallEffort
+    ) async throws -> SubmissionOrder<ActorChannel.Submission>.Ticket {
+        var held: SubmissionOrder<ActorChannel.Submission>.Ticket? = ticket
+        do {
+            if try await locate(channel.actor, channel).options.maxConcurrency > 1 {
+                channel.release(ticket)
+                held = nil
+            }
+            for dependency in dependencies {
+                try await dependency.ready(timeout: effort.deadline.map { max(.zero, $0.left) })
+            }
+            return held ?? channel.draw()
+        } catch {
+            if let held { channel.release(held) }
+            throw error
+        }
     }
 
     /// What became of an actor, by the supervisor's word.

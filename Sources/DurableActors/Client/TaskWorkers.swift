@@ -29,6 +29,7 @@ extension ActorRuntime {
                 }
             }
         } ended: { result in
+            withExtendedLifetime(order.references) {}
             ended(result.mapError { Self.failure(of: order, $0) })
         }
     }

@@ -9,6 +9,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     var arguments: [[UInt8]] = []
     var genericSubstitutions: [String] = []
+    /// References anywhere in the arguments; their values are kept for the call.
+    var references: [HeldObject] = []
+    /// Arguments that are references: the call is made when their values are there.
+    var dependencies: [any CallDependency] = []
 
     /// Notes a type that a generic method needs.
     public mutating func recordGenericSubstitution<Type>(_ type: Type.Type) throws {
@@ -21,7 +25,10 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     /// Encodes an argument.
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
         do {
-            arguments.append(try CBOREncoder().encode(argument.value))
+            let found = try EncodedReferences.collect { arguments.append(try CBOREncoder().encode(argument.value)) }
+            guard !found.isEmpty else { return }
+            references += found
+            if let reference = argument.value as? any CallDependency { dependencies.append(reference) }
         } catch {
             let message = "the argument \"\(argument.name)\" cannot be encoded"
             throw ActorError(.serialization, message, cause: "\(error)")

@@ -16,6 +16,10 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
     public func onReturn<Success: Codable>(value: Success) async throws {
         do {
             let bytes = try CBOREncoder().encode(value)
+            guard bytes.count <= Limits.valueBytesMax else {
+                let message = "the result has \(bytes.count) bytes; at most \(Limits.valueBytesMax) can be returned"
+                return result.withLock { $0 = .failed(ActorError(.limitExceeded, message)) }
+            }
             result.withLock { $0 = .returned(bytes) }
         } catch {
             let failure = ActorError(

@@ -74,6 +74,10 @@ struct TaskOrder: Codable, Sendable {
     let title: String
     private let task: [UInt8]
     fileprivate let scope: TaskScope
+    /// What the task refers to, for whom submitted it to keep meanwhile.
+    private(set) var references: [HeldObject] = []
+
+    private enum CodingKeys: CodingKey { case typeName, title, task, scope }
 
     init(_ task: some RemoteTask, _ scope: TaskScope) throws {
         let type = type(of: task)
@@ -85,7 +89,9 @@ struct TaskOrder: Codable, Sendable {
         self.scope = scope
         title = String(describing: type)
         do {
-            self.task = try CBOREncoder().encode(task)
+            var bytes: [UInt8] = []
+            references = try EncodedReferences.collect { bytes = try CBOREncoder().encode(task) }
+            self.task = bytes
         } catch {
             throw ActorError(.serialization, "the task \(type) cannot be encoded", cause: "\(error)")
         }

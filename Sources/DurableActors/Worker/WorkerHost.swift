@@ -95,7 +95,8 @@ final class WorkerHost: @unchecked Sendable {
             link: link,
             layout: RuntimeLayout(directory: assignment.directory),
             membership: .worker(self),
-            executable: assignment.record.executable
+            executable: assignment.record.executable,
+            log: WorkerMain.log
         )
         loop.setBatchEnd { [self] in flush() }
         notes.follow(loop)

@@ -33,6 +33,11 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
         public static let deadlock = Code("deadlock")
         /// The actor has no such distributed method; caller and worker may be of different versions.
         public static let unknownMethod = Code("unknownMethod")
+        /// The process that owned a reference's value has ended, and the value with it. Ray: `OwnerDiedError`.
+        public static let ownerDied = Code("ownerDied")
+        /// A reference's value is not kept any more: no process had the reference, or it came from stored state or a
+        /// text. Ray: `ObjectLostError`.
+        public static let objectLost = Code("objectLost")
         /// There is no actor of this name.
         public static let notFound = Code("notFound")
         /// An actor of this name lives already.

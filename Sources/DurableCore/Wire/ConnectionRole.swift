@@ -10,6 +10,10 @@ package enum ConnectionRole: UInt8, Sendable {
     case caller = 4
     /// A worker, towards callers.
     case host = 5
+    /// A process that asks another for its values.
+    case borrower = 6
+    /// A process that owns values, towards those that ask.
+    case owner = 7
 }
 
 /// The kinds of frames, over all connections.
@@ -20,6 +24,10 @@ package enum FrameKind {
     package static let reply: UInt8 = 0x11
     /// Caller to worker: records that are needed no more, not answered.
     package static let release: UInt8 = 0x12
+    /// To the owner of a value: an `ObjectRequest`.
+    package static let object: UInt8 = 0x18
+    /// From the owner of a value: an `ObjectAnswer`.
+    package static let contents: UInt8 = 0x19
     /// To the supervisor: a request, answered by `response`.
     package static let request: UInt8 = 0x20
     /// From the supervisor: the answer to a request.

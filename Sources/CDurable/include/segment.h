@@ -1,0 +1,18 @@
+#ifndef DURABLE_SEGMENT_H
+#define DURABLE_SEGMENT_H
+
+#include <stddef.h>
+
+// Bytes in shared memory that nobody can change, grow or shrink any more. The memory goes with the last descriptor and
+// mapping of it, however the processes that had them ended.
+
+// Copies bytes into a new segment. Returns 0 and a close-on-exec descriptor, or an error number.
+int durable_segment_create(const void *bytes, size_t count, int *fd_out);
+
+// The size of a segment. EINVAL for a descriptor whose contents somebody could still change.
+int durable_segment_size(int fd, size_t *count_out);
+
+// Copies the first bytes of a segment out of it.
+int durable_segment_copy(int fd, void *bytes, size_t count);
+
+#endif

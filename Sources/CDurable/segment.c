@@ -1,0 +1,61 @@
+#define _GNU_SOURCE
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+// A reader of a segment that shrank would end by SIGBUS, and one of a segment that changed would decode what nobody wrote.
+#define SEGMENT_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int fill(int fd, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t written = write(fd, bytes, count);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno;
+        if (written == 0) return ENOSPC;
+        bytes += written;
+        count -= (size_t)written;
+    }
+    return 0;
+}
+
+int durable_segment_create(const void *bytes, size_t count, int *fd_out) {
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = memfd_create("durable-object", flags | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create("durable-object", flags);
+    if (fd < 0) return errno;
+    int error = fill(fd, bytes, count);
+    if (error == 0 && fcntl(fd, F_ADD_SEALS, SEGMENT_SEALS | F_SEAL_SEAL) < 0) error = errno;
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    *fd_out = fd;
+    return 0;
+}
+
+int durable_segment_size(int fd, size_t *count_out) {
+    struct stat status;
+    if (fstat(fd, &status) < 0) return errno;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEGMENT_SEALS) != SEGMENT_SEALS || status.st_size <= 0) return EINVAL;
+    *count_out = (size_t)status.st_size;
+    return 0;
+}
+
+int durable_segment_copy(int fd, void *bytes, size_t count) {
+    // A shared mapping of a sealed file is refused by older kernels; a private one that is only read shares the pages too.
+    void *mapping = mmap(NULL, count, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (mapping == MAP_FAILED) return errno;
+    memcpy(bytes, mapping, count);
+    munmap(mapping, count);
+    return 0;
+}

@@ -1,0 +1,117 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableTransport
+internal import Glibc
+
+/// A value as it travels between processes: small ones as bytes, large ones in memory that the processes share.
+enum ObjectContents: Sendable {
+    case outcome(CallOutcome)
+    case segment(SharedSegment)
+
+    /// Encodes a result.
+    init(_ result: Result<some Encodable, any Error>) {
+        do {
+            self = .init(encoded: try CBOREncoder().encode(result.get()))
+        } catch {
+            guard case .failure(let failure) = result else {
+                let message = "the value cannot be encoded"
+                self = .outcome(.failed(ActorError(.serialization, message, cause: "\(error)")))
+                return
+            }
+            self = .outcome(CallOutcome(throwing: failure))
+        }
+    }
+
+    /// Keeps an encoded value, in shared memory when it is large and there is any.
+    init(encoded bytes: [UInt8]) {
+        guard bytes.count >= Limits.sharedValueBytesMin, let segment = try? SharedSegment(copying: bytes) else {
+            self = .outcome(.returned(bytes))
+            return
+        }
+        self = .segment(segment)
+    }
+
+    var isFailure: Bool {
+        switch self {
+        case .segment, .outcome(.returned): false
+        case .outcome: true
+        }
+    }
+
+    /// The value, as a copy.
+    func value<Value: Codable>(as type: Value.Type, on runtime: ActorRuntime) throws -> Value {
+        let outcome: CallOutcome
+        switch self {
+        case .outcome(let known): outcome = known
+        case .segment(let segment):
+            do {
+                outcome = .returned(try segment.bytes())
+            } catch {
+                throw ActorError(.limitExceeded, "a large value cannot be mapped", cause: error.description)
+            }
+        }
+        return try CallResult.value(type, of: outcome, runtime.decoder)
+    }
+}
+
+/// A value that a reference stands for, or will: encoded, known by an id, and kept while somebody has it.
+final class HeldObject: Sendable {
+    let name: ObjectName
+    /// What it is, once it is there.
+    let contents = Settlement<ObjectContents>()
+    /// Other values that it refers to, and keeps.
+    private let nested: [HeldObject]
+    private let cancellation: (@Sendable (CallFrame.Cancellation) -> Void)?
+    private let ended: @Sendable () -> Void
+
+    init(
+        _ name: ObjectName,
+        nested: [HeldObject] = [],
+        cancellation: (@Sendable (CallFrame.Cancellation) -> Void)? = nil,
+        ended: @escaping @Sendable () -> Void
+    ) {
+        self.name = name
+        self.nested = nested
+        self.cancellation = cancellation
+        self.ended = ended
+    }
+
+    deinit { ended() }
+
+    /// Has the call end early whose result it will be, if it is one's.
+    func cancel(_ kind: CallFrame.Cancellation) { cancellation?(kind) }
+}
+
+/// What a reference is known by in this process.
+struct ObjectName: Hashable, Sendable {
+    /// Whose the value is; `nil` for this process.
+    var owner: ObjectOwner?
+    var number: UInt64
+}
+
+/// The references that are encoded by the present thread, so that who encodes something can keep them.
+enum EncodedReferences {
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        let error = pthread_key_create(&key, nil)
+        precondition(error == 0, "the process has no thread-specific key left")
+        return key
+    }()
+
+    /// Runs `body`, and returns the references that it encoded.
+    static func collect(_ body: () throws -> Void) rethrows -> [HeldObject] {
+        var found: [HeldObject] = []
+        try withUnsafeMutablePointer(to: &found) { place in
+            let outer = pthread_getspecific(key)
+            pthread_setspecific(key, place)
+            defer { pthread_setspecific(key, outer) }
+            try body()
+        }
+        return found
+    }
+
+    static func note(_ object: HeldObject) {
+        guard let place = pthread_getspecific(key) else { return }
+        place.assumingMemoryBound(to: [HeldObject].self).pointee.append(object)
+    }
+}

@@ -1,0 +1,36 @@
+internal import DurableCore
+internal import DurableSupervisor
+internal import DurableTransport
+
+/// A process's part of the object store: what it owns, and what it has of others.
+final class ObjectStore: Sendable {
+    let owned: OwnedObjects
+    let borrowed: BorrowedObjects
+
+    /// - Parameters:
+    ///   - loop: A loop that runs no user code, so that others do not wait for that.
+    ///   - lease: How long a value is kept at least behind the sending of a reference to it.
+    init(loop: EventLoop, layout: RuntimeLayout, lease: Duration) {
+        let owned = OwnedObjects(loop: loop, layout: layout, lease: lease)
+        self.owned = owned
+        borrowed = BorrowedObjects(loop: loop) { owned.path(of: $0) }
+    }
+
+    /// The value of an id.
+    func object(_ id: ObjectID) throws(ActorError) -> HeldObject { try owned.object(id) ?? borrowed.object(id) }
+
+    /// A value of this process.
+    func make(
+        _ name: ObjectName,
+        nested: [HeldObject] = [],
+        cancellation: (@Sendable (CallFrame.Cancellation) -> Void)? = nil
+    ) -> HeldObject {
+        HeldObject(name, nested: nested, cancellation: cancellation) { [owned] in owned.forget(name.number) }
+    }
+
+    /// Lets everything go.
+    func stop(_ error: ActorError) {
+        borrowed.stop(error)
+        owned.stop(error)
+    }
+}

@@ -1,0 +1,50 @@
+internal import CDurable
+internal import Glibc
+
+/// Bytes in shared memory that nobody can change any more. Whoever has the descriptor can read them; the memory is free
+/// again when the last process that had it has let go of it or has died.
+package final class SharedSegment: Sendable {
+    /// The descriptor, owned by this object and close-on-exec.
+    package let descriptor: Int32
+    /// How many bytes there are.
+    package let count: Int
+
+    /// Copies bytes into a new segment.
+    /// - Throws: `system`, when there is no memory or no descriptor left.
+    package init(copying bytes: [UInt8]) throws(TransportError) {
+        var descriptor: Int32 = -1
+        let error = bytes.withUnsafeBytes { durable_segment_create($0.baseAddress, $0.count, &descriptor) }
+        guard error == 0 else { throw TransportError(errno: error, "\(bytes.count) bytes cannot be shared") }
+        self.descriptor = descriptor
+        count = bytes.count
+    }
+
+    /// Takes over a descriptor that came from elsewhere.
+    /// - Throws: `protocolViolation` when it is not that of a segment, or somebody could still change the bytes.
+    package init(adopting owned: OwnedDescriptor, limit: Int) throws(TransportError) {
+        var count = 0
+        let error = durable_segment_size(owned.value, &count)
+        guard error == 0 else {
+            throw TransportError(.protocolViolation, "a descriptor is not that of shared bytes", errno: error)
+        }
+        guard count <= limit else {
+            throw TransportError(.frameTooLarge, "the peer shared \(count) bytes; the limit is \(limit)")
+        }
+        descriptor = owned.take()
+        self.count = count
+    }
+
+    deinit { close(descriptor) }
+
+    /// A copy of the bytes, read from the mapped segment.
+    /// - Throws: `system` when they cannot be mapped.
+    package func bytes() throws(TransportError) -> [UInt8] {
+        var error: Int32 = 0
+        let copy = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            error = durable_segment_copy(descriptor, buffer.baseAddress, count)
+            initialized = error == 0 ? count : 0
+        }
+        guard error == 0 else { throw TransportError(errno: error, "\(count) shared bytes cannot be mapped") }
+        return copy
+    }
+}
