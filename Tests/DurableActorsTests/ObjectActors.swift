@@ -78,7 +78,8 @@ distributed actor Librarian: DurableActor {
 
     distributed func cancel(_ refs: [ObjectRef<Int>]) { for ref in refs { ref.cancel() } }
 
-    distributed func shared() -> Int { SharedMemory.segments(of: getpid()) }}
+    distributed func shared() -> Int { SharedMemory.segments(of: getpid()) }
+}
 
 /// Adds what references stand for.
 struct SumTask: RemoteTask {
