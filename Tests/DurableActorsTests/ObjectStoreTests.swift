@@ -262,6 +262,21 @@ import Testing
         #expect(reports.count == 1 && reports[0].contains("größer als 1"), "\(reports)")
     }
 
+    @Test func `REF-16: a caller that starts again gets the recorded outcome of a call that it knows the key of`()
+        async throws
+    {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            let caller = try await runtime.spawn(Mediator.self, options: .resilient)
+            let first = try await caller.add(5, to: counter, key: "order-1")
+            kill(try await caller.processID(), SIGKILL)
+            let again = try await caller.add(5, to: counter, key: "order-1")
+            #expect((first.outcome, again.outcome) == (5, 5))
+            #expect(first.process != again.process)
+            #expect(try await counter.read() == 5)
+        }
+    }
+
     @Test func `CAN-11: a process that was given a reference can cancel the call`() async throws {
         try await withSlow { runtime, slow, hold in
             let librarian = try await runtime.spawn(Librarian.self, Librarian.Setup())
@@ -333,6 +348,16 @@ distributed actor Mediator: DurableActor {
     }
 
     distributed func processID() -> Int32 { getpid() }
+
+    struct Added: Codable, Sendable {
+        var outcome: Int
+        var process: Int32
+    }
+
+    distributed func add(_ amount: Int, to counter: Counter, key: String) async throws -> Added {
+        let outcome = try await counter.with(.idempotencyKey(key)) { try await $0.add(amount) }
+        return Added(outcome: outcome, process: getpid())
+    }
 
     distributed func note(_ number: Int, at librarian: Librarian) async throws {
         try await librarian.note(plain: number)
