@@ -42,6 +42,8 @@ package enum Limits {
     package static let objectLease: Duration = .seconds(10)
     /// Calls of one process to one actor that may be unanswered.
     package static let pendingCallsMax = 1 << 20
+    /// Unanswered calls of one process to one actor at which it warns for the first time.
+    package static let pendingCallsWarned = 5_000
     /// How far a session's calls to one actor may be ahead of the first one that it still waits for, and so the most
     /// completion records that an actor keeps for it. Callers send no more than that.
     package static let unacknowledgedCallsMax: UInt64 = 8192

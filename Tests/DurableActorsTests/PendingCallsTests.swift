@@ -1,4 +1,6 @@
 import DurableActors
+import Glibc
+import Synchronization
 import Testing
 
 /// Holds calls up until a file is there, and calls others of its kind.
@@ -102,6 +104,45 @@ distributed actor Gatekeeper: DurableActor {
         }
     }
 
+    @Test func `PND-08: thousands of waiting calls are warned of at 5000 and each doubling, once each`() async throws {
+        let scratch = ScratchDirectory()
+        let gate = scratch.file("gate")
+        let log = Lines()
+        var configuration = RuntimeConfiguration()
+        configuration.log = log.add
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            var options = ActorOptions()
+            options.durability = .none
+            let keeper = try await runtime.spawn(Gatekeeper.self, options: options)
+            for _ in 1...2 {
+                let refs = (0..<20_000).map { _ in keeper.submit { try await $0.pass(gate) } }
+                try await eventually("three warnings have come") {
+                    log.all.count
+                } is: {
+                    $0 == 3
+                }
+                _ = Attempts.note(in: gate)
+                for ref in refs { _ = try await ref.value }
+                unlink(gate)
+            }
+            #expect(log.all.compactMap { Int($0.prefix { $0 != " " }) } == [5000, 10_000, 20_000])
+            #expect(log.all.allSatisfy { $0.contains("Gatekeeper \(keeper.id)") && $0.contains("maxPendingCalls") })
+        }
+    }
+
+    @Test func `PND-08: 10000 calls that are awaited one after the other are not warned of`() async throws {
+        let log = Lines()
+        var configuration = RuntimeConfiguration()
+        configuration.log = log.add
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            var options = ActorOptions()
+            options.durability = .none
+            let counter = try await runtime.spawn(Counter.self, options: options)
+            for number in 1...10_000 { #expect(try await counter.add(1) == number) }
+        }
+        #expect(log.all == [])
+    }
+
     @Test func `PND-09: a dead actor's callers hear of its death, however many they are`() async throws {
         let scratch = ScratchDirectory()
         let gate = scratch.file("gate")
@@ -121,4 +162,13 @@ distributed actor Gatekeeper: DurableActor {
             }
         }
     }
+}
+
+/// Lines that come from any thread.
+final class Lines: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var all: [String] { lines.withLock { $0 } }
+
+    @Sendable func add(_ line: String) { lines.withLock { $0.append(line) } }
 }

@@ -44,6 +44,7 @@ private struct Simulation {
             case .disconnect: drop()
             case .send(let frame): if case .open = link { wire.append(frame) }
             case .askSupervisor: questions += 1
+            case .warn: break
             case .fail(let sequence, let error): settle(sequence, "\(error.code)")
             case .resolve(let sequence, let outcome):
                 #expect(outcome == .returned([UInt8(sequence & 0xFF)]), "seed \(seed): the outcome of another call")

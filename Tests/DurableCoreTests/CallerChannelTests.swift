@@ -27,6 +27,7 @@ struct CallerChannelTests {
             case .resolve(let sequence, _): "resolve \(sequence)"
             case .fail(let sequence, let error): "fail \(sequence) \(error.code)"
             case .askSupervisor(let lost): "ask \(lost.map(String.init) ?? "-")"
+            case .warn(let count): "warn of \(count)"
             }
         }
     }

@@ -56,7 +56,7 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
         self.layout = layout
         self.membership = membership
         self.executable = executable
-        calls = CallClient(loop: loop, link: link, layout: layout)
+        calls = CallClient(loop: loop, link: link, layout: layout, log: log)
         // In a worker that is not the loop of its actors, whose code may block.
         objects = ObjectStore(loop: link.loop, layout: layout, lease: objectLease)
     }

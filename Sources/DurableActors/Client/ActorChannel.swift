@@ -180,7 +180,7 @@ final class ActorChannel: Sendable {
                     if let waiter = state.waiters.removeValue(forKey: sequence) {
                         finished.append((waiter, .failure(error)))
                     }
-                case .connectLater, .askSupervisor:
+                case .connectLater, .askSupervisor, .warn:
                     later.append(action)
                 }
             }
@@ -211,6 +211,10 @@ final class ActorChannel: Sendable {
                     }
                 }
             }
+        case .warn(let count):
+            let type = location?.typeDescription ?? "the actor"
+            let advice = "it gets more calls than it can run; maxPendingCalls sets a limit"
+            calls.log("\(count) calls of this process to \(type) \(actor) are unanswered: \(advice)")
         case .connect, .disconnect, .send, .resolve, .fail:
             break
         }

@@ -14,8 +14,11 @@ final class CallClient: Sendable {
     private let channels = Mutex<[ActorID: ActorChannel]>([:])
     private let groups = Mutex<[ShardNumber: GroupConnection]>([:])
     private let stopped = Mutex<ActorError?>(nil)
+    /// Takes what people should know.
+    let log: @Sendable (String) -> Void
 
-    init(loop: EventLoop, link: SupervisorLink, layout: RuntimeLayout) {
+    init(loop: EventLoop, link: SupervisorLink, layout: RuntimeLayout, log: @escaping @Sendable (String) -> Void) {
+        self.log = log
         self.loop = loop
         self.link = link
         self.layout = layout

@@ -96,7 +96,7 @@ final class WorkerHost: @unchecked Sendable {
             layout: RuntimeLayout(directory: assignment.directory),
             membership: .worker(self),
             executable: assignment.record.executable,
-            log: WorkerMain.log
+            log: { WorkerMain.log($0) }
         )
         loop.setBatchEnd { [self] in flush() }
         notes.follow(loop)

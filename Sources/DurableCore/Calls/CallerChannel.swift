@@ -35,6 +35,8 @@ package struct CallerChannel: Sendable {
         case fail(UInt64, ActorError)
         /// Ask the supervisor what became of the actor; `verdict` follows.
         case askSupervisor(lost: Incarnation?)
+        /// Tell people that so many calls are unanswered.
+        case warn(unanswered: Int)
     }
 
     private struct Call: Sendable {
@@ -75,6 +77,7 @@ package struct CallerChannel: Sendable {
     package var now: UInt64 = 0
     private let session: SessionID
     private var calls: [UInt64: Call] = [:]
+    private var backlog = BacklogWarning()
     private var nextSequence: UInt64 = 1
     private var firstIncomplete: UInt64 = 1
     private var epoch: Epoch = 0
@@ -134,15 +137,16 @@ package struct CallerChannel: Sendable {
         frame.group = identity.group
         frame.waiting = identity.waiting
         calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
+        let warning = backlog.grew(to: calls.count).map { [Action.warn(unanswered: $0)] } ?? []
         switch state {
         case .idle:
             state = .connecting
             hasConnection = true
-            return (sequence, [.connect])
+            return (sequence, warning + [.connect])
         case .connected:
-            return (sequence, transmitMore())
+            return (sequence, warning + transmitMore())
         case .connecting, .lost, .restarting, .dead:
-            return (sequence, [])
+            return (sequence, warning)
         }
     }
 
