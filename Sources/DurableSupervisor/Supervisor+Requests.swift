@@ -284,9 +284,18 @@ extension Supervisor {
                 hosting: hosting,
                 state: state,
                 restarts: policy.restarts,
+                driver: driver(of: record),
                 silence: hosted[record.shard]?.worker?.page?.silence
             )
         }
+    }
+
+    /// The driver at the end of the chain of owners.
+    private func driver(of record: ActorRecord) -> DriverID? {
+        var owner = record.owner
+        // An owner is older than what it owns, so the chain ends.
+        while case .actor(let id) = owner { owner = registry.records[id]?.owner ?? .detached }
+        return if case .driver(let id) = owner { id } else { nil }
     }
 
     private func wrongType(_ record: ActorRecord, asked: String) -> ActorError {

@@ -72,6 +72,47 @@ import Testing
         }
     }
 
+    @Test func `CTX-04: actors are listed by driver and by the name of a state, and an unknown name is refused`()
+        async throws
+    {
+        let scratch = ScratchDirectory()
+        try await ActorRuntime.withRuntime(directory: scratch.path) { first in
+            try await ActorRuntime.withRuntime(directory: scratch.path) { second in
+                let own = try await first.spawn(Mirrored.self)
+                let parent = try await second.spawn(Mirrored.self, options: .resilient.shared("group"))
+                let detached = try await second.getOrCreate(Mirrored.self, name: "detached", namespace: "north")
+                let big = ActorOptions.default.resources(custom: ["none-of-this": 1])
+                let pending = try await second.spawn(Mirrored.self, options: big)
+                for mirror in [own, parent, detached] { #expect(try await mirror.add(1) == 1) }
+                // Named children are detached, the others belong to their parent.
+                let children = Set(try await parent.family().compactMap { $0?.id })
+                let all = Set(try await first.actors().map(\.id))
+                #expect(all.isSuperset(of: children.union([own.id, parent.id, detached.id, pending.id])))
+
+                let firsts = try await second.actors(driver: first.driverID)
+                #expect(firsts.map(\.id) == [own.id] && firsts.map(\.driver) == [first.driverID])
+                let seconds = try await first.actors(driver: second.driverID)
+                #expect(seconds.allSatisfy { $0.driver == second.driverID })
+                let ofSecond = Set(seconds.map(\.id))
+                #expect(ofSecond.isSuperset(of: [parent.id, pending.id]) && !ofSecond.contains(detached.id))
+                #expect(!ofSecond.contains(own.id) && !children.isDisjoint(with: ofSecond.subtracting([parent.id])))
+
+                #expect(try await first.actors(state: "pending").map(\.id) == [pending.id])
+                let alive = Set(try await first.actors(state: "alive").map(\.id))
+                #expect(alive.isSuperset(of: [own.id, parent.id, detached.id]) && !alive.contains(pending.id))
+                #expect(try await first.actors(driver: first.driverID, state: "pending").isEmpty)
+                let error = await failure { _ = try await first.actors(state: "ALIFE") }
+                #expect(error?.code == .invalidArgument)
+                for state in ["ALIFE", "dormant", "pending", "starting", "alive", "restarting", "ended"] {
+                    #expect(error?.message.contains(state) == true)
+                }
+                for child in try await first.actors() where child.driver == nil {
+                    try await first.kill(child.id)
+                }
+            }
+        }
+    }
+
     @Test(arguments: kinds)
     func `STA-23: an actor was restarted from its first restart on, already in the constructor`(
         options: ActorOptions

@@ -154,8 +154,25 @@ extension ActorRuntime {
         _ = try await ask(.kill(actor.id, noRestart: noRestart))
     }
 
-    /// All living actors of the runtime, of every driver.
-    public func actors() async throws -> [ActorSummary] { try await hosted().filter { $0.type != TaskWorker.title } }
+    /// Living actors of the runtime, unless told otherwise all of them, of every driver.
+    /// - Parameters:
+    ///   - driver: Only those that end with this driver, directly or because their owners do; `nil` for all.
+    ///   - state: Only those in the state of this name, one of ``DurableCore/ActorSummary/State``; `nil` for all.
+    /// - Throws: ``ActorError`` with `invalidArgument`, naming the states, when there is none of that name.
+    public func actors(driver: DriverID? = nil, state: String? = nil) async throws -> [ActorSummary] {
+        let wanted = state.flatMap { ActorSummary.State(rawValue: $0) }
+        if let state, wanted == nil {
+            let known = ActorSummary.State.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ActorError(.invalidArgument, "there is no state \"\(state)\" of actors; the states are \(known)")
+        }
+        return try await hosted().filter { actor in
+            actor.type != TaskWorker.title && (driver == nil || actor.driver == driver)
+                && (wanted == nil || actor.state == wanted)
+        }
+    }
+
+    /// What names this process among the drivers of the runtime; `nil` in a worker.
+    public var driverID: DriverID? { if case .driver(let id) = membership { id } else { nil } }
 
     /// Actors, and what runs tasks.
     func hosted() async throws -> [ActorSummary] {

@@ -31,7 +31,7 @@ package struct SessionID: Identifier128 {
 }
 
 /// Names one driver process's membership in a runtime.
-package struct DriverID: Identifier128 {
+public struct DriverID: Identifier128 {
     package let high: UInt64
     package let low: UInt64
 
@@ -40,9 +40,11 @@ package struct DriverID: Identifier128 {
         self.low = low
     }
 
-    package var description: String { hexadecimal }
+    /// 32 hexadecimal digits.
+    public var description: String { hexadecimal }
 
-    package static func < (left: Self, right: Self) -> Bool { isOrdered(left, right) }
+    /// Orders identifiers by their bits; the order means nothing but is stable.
+    public static func < (left: Self, right: Self) -> Bool { isOrdered(left, right) }
 }
 
 /// Names one placement group for its whole life.

@@ -110,7 +110,7 @@ package enum ActorStatus: Sendable, Hashable, Codable {
 /// A living actor in a list.
 public struct ActorSummary: Sendable, Hashable, Codable {
     /// Where a living actor stands.
-    public enum State: String, Sendable, Hashable, Codable {
+    public enum State: String, Sendable, Hashable, Codable, CaseIterable {
         /// Not started yet in this runtime; the first use starts it.
         case dormant
         /// It waits for resources that no node has free.
@@ -135,6 +135,8 @@ public struct ActorSummary: Sendable, Hashable, Codable {
     public var namespace: String
     /// Where it stands.
     public var state: State
+    /// The driver that it ends with, directly or because its owner does; `nil` when it ends with no driver.
+    public var driver: DriverID?
     /// Its current life, counted from 1.
     public var incarnation: UInt64
     /// How often it was restarted.
@@ -160,8 +162,10 @@ public struct ActorSummary: Sendable, Hashable, Codable {
         hosting: ActorRecord,
         state: State,
         restarts: Int,
+        driver: DriverID? = nil,
         silence: Duration? = nil
     ) {
+        self.driver = driver
         id = record.id
         type = record.typeDescription
         name = record.options.name
