@@ -139,6 +139,8 @@ extension ActorHost {
             return (.failed(ActorError(.storageFailed, message, actor: id)), false)
         }
         guard frame.method != CallFrame.terminationMethod else { return await terminate(activation.instance) }
+        // It runs like any other, so everything before it has.
+        guard frame.method != CallFrame.readinessMethod else { return (.returned([]), false) }
         do throws(ActorError) {
             try methods.check(frame, of: definition.typeDescription, on: activation.instance)
         } catch {

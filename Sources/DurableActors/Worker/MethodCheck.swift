@@ -35,7 +35,7 @@ final class MethodCheck {
     /// call that is sent again has the same.
     func lane(of call: CallFrame, type: String, on instance: any DurableActor) throws(ActorError) -> Int {
         if let group = call.group { return try groups.lane(ofGroup: group, type: type, actor: call.actor) }
-        if groups.isEmpty || call.method == CallFrame.terminationMethod { return 0 }
+        if groups.isEmpty || call.isBuiltIn { return 0 }
         if let lane = lanes[call.method] { return lane }
         try check(call, of: type, on: instance)
         let lane = groups.lane(of: RemoteCallTarget(call.method).description)

@@ -37,6 +37,12 @@ package struct CallFrame: Sendable, Hashable {
     /// What is called to end an actor when it has done all before; no method of Swift has this name.
     package static let terminationMethod = "terminate"
 
+    /// What is called to know that an actor answers calls; no method of Swift has this name.
+    package static let readinessMethod = "ready"
+
+    /// Whether the worker itself answers the call, and not a method of the actor.
+    package var isBuiltIn: Bool { method == Self.terminationMethod || method == Self.readinessMethod }
+
     package init(
         actor: ActorID,
         id: CallID,
