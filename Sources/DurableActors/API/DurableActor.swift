@@ -6,7 +6,8 @@ public import Distributed
 /// ``Checkpointed`` property gets its last committed value. What is not checkpointed starts from the constructor.
 ///
 /// The constructor is `async` because Swift lets a synchronous actor constructor not touch wrapped properties.
-public protocol DurableActor: DistributedActor where ActorSystem == ActorRuntime {
+public protocol DurableActor: DistributedActor, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+where ActorSystem == ActorRuntime {
     /// What the constructor is given, recorded when the actor is spawned.
     associatedtype Arguments: Codable & Sendable
 

@@ -2,6 +2,7 @@ internal import CBOR
 internal import Distributed
 internal import DurableCore
 internal import DurableStore
+@_spi(Reflection) internal import Swift
 
 /// One instance of an actor in memory: made by its constructor, overlaid with its last committed state.
 ///
@@ -94,15 +95,31 @@ final class Activation {
 
     private static func findCells(in instance: any DurableActor) -> [any AnyCheckpointedCell] {
         var cells: [any AnyCheckpointedCell] = []
-        for child in Mirror(reflecting: instance).children {
-            // A wrapper's storage has the property's name with an underscore before it.
-            if let label = child.label, let storage = child.value as? any CheckpointedStorage,
-                let cell = storage.anyCell
+        // Not its mirror: that shows what people are to see. Classes are looked at only when asked for: option 1.
+        let object = UnsafeRawPointer(Unmanaged.passUnretained(instance as AnyObject).toOpaque())
+        _ = _forEachField(of: Swift.type(of: instance), options: _EachFieldOptions(rawValue: 1)) {
+            label,
+            offset,
+            type,
+            _ in
+            if let type = type as? any CheckpointedStorage.Type,
+                let cell = storage(type, at: object + offset).anyCell
             {
-                cell.name = String(label.dropFirst())
+                // A wrapper's storage has the property's name with an underscore before it.
+                cell.name = String(String(cString: label).dropFirst())
                 cells.append(cell)
             }
+            return true
         }
+        withExtendedLifetime(instance) {}
         return cells
+    }
+
+    /// A stored property of an object, by its declared type.
+    private static func storage<Storage: CheckpointedStorage>(
+        _ type: Storage.Type,
+        at place: UnsafeRawPointer
+    ) -> any CheckpointedStorage {
+        place.load(as: type)
     }
 }
