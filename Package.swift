@@ -93,7 +93,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "ActorTestDriver",
-            dependencies: ["DurableActors"],
+            dependencies: ["DurableActors", "DurableChaos"],
             path: "Tests/ActorTestDriver",
             swiftSettings: settings
         ),

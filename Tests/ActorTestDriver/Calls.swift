@@ -67,3 +67,25 @@ func callWithKey(in directory: String, key: String, amount: Int) async throws {
     while readLine() != nil {}
     await runtime.shutdown()
 }
+
+/// Submits calls before a termination and behind it, and prints how each ended.
+func terminateCounter(in directory: String) async throws {
+    let runtime = try await ActorRuntime.start(directory: directory)
+    let counter = try await runtime.spawn(DrivenCounter.self, options: .resilient)
+    let before = (1...5).map { _ in counter.submit { try await $0.add(1) } }
+    let end = Task.immediate { try await runtime.terminate(counter) }
+    let behind = (1...3).map { _ in counter.submit { try await $0.add(1) } }
+    try await end.value
+    var ends: [String] = []
+    for ref in before + behind {
+        do {
+            ends.append("\(try await ref.value)")
+        } catch {
+            ends.append((error as? ActorError)?.code == .died ? "died" : "\(error)")
+        }
+    }
+    print(ends.joined(separator: " "))
+    fflush(nil)
+    while readLine() != nil {}
+    await runtime.shutdown()
+}

@@ -32,6 +32,18 @@ if arguments[1] == "calls" {
     try await makeCalls(in: arguments[2], caller: arguments[3], count: Int(arguments[4]) ?? 0)
     exit(0)
 }
+if arguments[1] == "terminate" {
+    try await terminateCounter(in: arguments[2])
+    exit(0)
+}
+if arguments[1] == "history" {
+    try await makeHistory(in: arguments[2], client: arguments[3], log: arguments[4], seed: UInt64(arguments[5]) ?? 0)
+    exit(0)
+}
+if arguments[1] == "lists" {
+    try await printLists(in: arguments[2])
+    exit(0)
+}
 if arguments[1] == "tasks" {
     try await runTasks(in: arguments[2])
     exit(0)

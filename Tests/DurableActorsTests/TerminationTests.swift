@@ -40,6 +40,17 @@ import Testing
         }
     }
 
+    @Test func `EXT-09: a termination lets earlier calls finish, fails later ones, and reports nothing in the log`()
+        throws
+    {
+        let scratch = ScratchDirectory()
+        let log = scratch.file("stderr")
+        let driver = try TestProcess(["terminate", scratch.file("data")], errors: log)
+        #expect(driver.line == "1 2 3 4 5 died died died")
+        driver.end()
+        #expect(Notes.lines(of: log) == [])
+    }
+
     @Test(arguments: [false, true])
     func `EXT-02: calls that run at once all end before the termination begins`(isShared: Bool) async throws {
         let scratch = ScratchDirectory()

@@ -12,7 +12,18 @@ final class TestProcess {
     /// - Parameters:
     ///   - group: The `cgroup.procs` file of the control group that the process and its children belong to.
     ///   - environment: Variables that are set beside those of this process.
-    init(_ arguments: [String], group: String? = nil, environment: [String: String] = [:]) throws {
+    ///   - errors: The file that gets its stderr; this process's own without.
+    init(
+        _ arguments: [String],
+        group: String? = nil,
+        environment: [String: String] = [:],
+        errors: String? = nil
+    ) throws {
+        if let errors {
+            let file = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            try #require(file >= 0)
+            process.standardError = FileHandle(fileDescriptor: file, closeOnDealloc: true)
+        }
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let products = URL(fileURLWithPath: executable).deletingLastPathComponent()
         let program = products.appendingPathComponent("ActorTestDriver")
