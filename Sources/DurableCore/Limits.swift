@@ -31,6 +31,10 @@ package enum Limits {
     package static let poolResultsMax = 1 << 20
     /// The longest pause before a pool looks again whether a worker that was unavailable is back.
     package static let poolWorkerCheckMax: Duration = .milliseconds(100)
+    /// How long a process that runs tasks is kept when there are none.
+    package static let taskWorkerIdleTime: Duration = .seconds(60)
+    /// The times that can be chosen for that.
+    package static let taskWorkerIdleTimes: ClosedRange<Duration> = .milliseconds(10)...(.seconds(86_400))
     /// The bytes of one message that goes through a socket.
     package static let frameBytesMax = 64 << 20
     /// The bytes of one call, reply or object, which go through shared memory when they are many.

@@ -51,6 +51,72 @@ import Testing
         for process in processes { #expect(!Processes.isAlive(process)) }
     }
 
+    @Test func `a worker without tasks ends after the idle time, and later tasks have another one`() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.taskWorkerIdleTime = .milliseconds(50)
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            var processes: Set<Int32> = []
+            for _ in 1...3 {
+                let refs = (0..<8).map { _ in runtime.submit(WhereaboutsTask()) }
+                for place in try await runtime.get(refs) { processes.insert(place.process) }
+                try await eventually("the workers have ended") {
+                    try await runtime.taskWorkers().count
+                } is: {
+                    $0 == 0
+                }
+            }
+            #expect(processes.count >= 3 && processes.allSatisfy { !Processes.isAlive($0) })
+
+            // Those of an actor's tasks as well.
+            let employer = try await runtime.spawn(TaskEmployer.self)
+            let place = try await employer.whereabouts()
+            try await eventually("the actor's worker has ended") {
+                Processes.isAlive(place.process)
+            } is: {
+                !$0
+            }
+            #expect(try await employer.whereabouts().process != place.process)
+            configuration.taskWorkerIdleTime = .zero
+            let refused = await failure { [configuration] in
+                _ = try await ActorRuntime.start(configuration: configuration)
+            }
+            #expect(refused?.code == .invalidArgument && refused?.message.contains("taskWorkerIdleTime") == true)
+        }
+    }
+
+    @Test(.enabled(if: ProcessInfo.processInfo.processorCount > 1))
+    func `a task that takes longer than the idle time runs to its end`() async throws {
+        let scratch = ScratchDirectory()
+        var configuration = RuntimeConfiguration()
+        configuration.taskWorkerIdleTime = .milliseconds(10)
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            let (hold, log) = (scratch.hold(), scratch.file("log"))
+            let first = try await runtime.run(WhereaboutsTask()).process
+            let ref = runtime.submit(StepTask(number: 1, hold: hold, log: log))
+            try await eventually("the task has begun") {
+                Notes.lines(of: log)
+            } is: {
+                $0 == ["begin 1"]
+            }
+            // Another worker becomes idle later, and ends, while this one is busy.
+            _ = try await runtime.run(SquareTask(x: 1))
+            try await eventually("one worker is left") {
+                try await runtime.taskWorkers().count
+            } is: {
+                $0 == 1
+            }
+            unlink(hold)
+            _ = try await ref.value
+            #expect(Notes.lines(of: log) == ["begin 1", "end 1"])
+            try await eventually("all workers have ended") {
+                try await runtime.taskWorkers().count
+            } is: {
+                $0 == 0
+            }
+            #expect(!Processes.isAlive(first))
+        }
+    }
+
     @Test func `workers of a driver that was killed end`() async throws {
         let scratch = ScratchDirectory()
         let driver = try TestProcess(["tasks", scratch.path])

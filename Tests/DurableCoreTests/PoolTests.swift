@@ -32,6 +32,14 @@ struct PoolScheduleTests {
         #expect(pool.push("b") == (true, .start(1, on: "b")))
     }
 
+    @Test func `an idle worker can be retired, a busy one cannot, and what comes later goes to others`() {
+        var pool = pool("a", "b")
+        #expect(pool.submit().action == .start(0, on: "b"))
+        #expect(!pool.retire("b") && pool.retire("a") && !pool.retire("a") && pool.workerCount == 1)
+        #expect(pool.submit().action == nil)
+        #expect(pool.finished("b") == .start(1, on: "b"))
+    }
+
     @Test func `an item whose worker is gone starts before all that came later`() {
         var pool = pool("a", "b")
         for _ in 0..<4 { _ = pool.submit() }

@@ -49,6 +49,7 @@ extension ActorRuntime {
                 snapshotIntervalSeconds: configuration.snapshotInterval / .seconds(1),
                 sessionLeaseMilliseconds: configuration.sessionLease.wholeMilliseconds,
                 keyedRecordsMax: configuration.keyedRecordsMax,
+                taskWorkerIdleSeconds: configuration.taskWorkerIdleTime / .seconds(1),
                 faults: configuration.faults
             ),
             head: try MachineResources.head(configuration.resources)
@@ -69,6 +70,7 @@ extension ActorRuntime {
                 layout: layout,
                 membership: .driver(id),
                 executable: executable,
+                taskWorkerIdleTime: configuration.taskWorkerIdleTime,
                 log: configuration.log,
                 objectLease: configuration.objectLease
             )

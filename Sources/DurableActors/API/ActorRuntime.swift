@@ -41,15 +41,20 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     /// What runs remote tasks of this process, once there has been one.
     let tasks = Mutex<PoolWorkers<TaskWorker>?>(nil)
 
+    /// How long a process that runs this one's tasks may be idle.
+    let taskWorkerIdleTime: Duration
+
     init(
         loop: EventLoop,
         link: SupervisorLink,
         layout: RuntimeLayout,
         membership: Membership,
         executable: String,
+        taskWorkerIdleTime: Duration,
         log: @escaping @Sendable (String) -> Void,
         objectLease: Duration = Limits.objectLease
     ) {
+        self.taskWorkerIdleTime = taskWorkerIdleTime
         self.loop = loop
         self.log = log
         self.link = link

@@ -24,6 +24,10 @@ public struct RuntimeConfiguration: Sendable {
     /// later than that after its first sending fails with ``ActorError/Code/sessionExpired`` if it has no record.
     public var sessionLease: Duration = Limits.sessionLease
 
+    /// How long a process that runs tasks is kept when there are none. Those of an actor's tasks go by what the driver
+    /// said that started the supervisor.
+    public var taskWorkerIdleTime: Duration = Limits.taskWorkerIdleTime
+
     /// Takes what people should know of this process's part in the runtime, a message at a time and without an end of
     /// line, on any thread; to stderr unless given. What workers have to say goes to their own stderr.
     public var log: @Sendable (String) -> Void = { message in
@@ -52,6 +56,10 @@ public struct RuntimeConfiguration: Sendable {
         }
         guard Limits.snapshotIntervals.contains(snapshotInterval) else {
             let message = "snapshotInterval is \(snapshotInterval); allowed are 0.01 seconds to a day"
+            throw ActorError(.invalidArgument, message)
+        }
+        guard Limits.taskWorkerIdleTimes.contains(taskWorkerIdleTime) else {
+            let message = "taskWorkerIdleTime is \(taskWorkerIdleTime); allowed are 0.01 seconds to a day"
             throw ActorError(.invalidArgument, message)
         }
         guard sessionLease >= .seconds(1), sessionLease <= Limits.retentionMax else {

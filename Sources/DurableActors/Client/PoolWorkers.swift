@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableTransport
 internal import Synchronization
 
 /// The workers of a pool: performs what `PoolSchedule` decides.
@@ -24,6 +25,12 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         }
     }
 
+    /// For how long a worker may be idle before it is taken out, and what ends it then.
+    struct Idleness: Sendable {
+        var max: Duration
+        var end: @Sendable (Worker) async -> Void
+    }
+
     private struct State {
         var schedule: PoolSchedule<ActorID>
         var workers: [ActorID: Worker] = [:]
@@ -31,6 +38,8 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         var waiting: [Item: OneShot<Worker?>] = [:]
         /// Why the last worker that was to be made was not.
         var lastFailure: (any Error)?
+        /// When workers last became idle that are looked at from time to time.
+        var idleSince: [ActorID: ContinuousClock.Instant] = [:]
     }
 
     private let replacement: (@Sendable () async throws -> Worker)?
@@ -38,6 +47,7 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
     private let replacesDead: Bool
     /// Whether an item whose worker got another life is tried again there, instead of failing.
     private let keepsRestarted: Bool
+    private let idleness: Idleness?
     private let state: Mutex<State>
 
     /// A pool of the workers that are pushed.
@@ -46,11 +56,17 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         self.replacement = replacement
         replacesDead = replacement != nil
         keepsRestarted = false
+        idleness = nil
         state = Mutex(State(schedule: PoolSchedule()))
     }
 
     /// A pool that makes its workers when work waits. An item ends only by its own error, or when its effort is over.
-    init(growsTo count: Int, making: @escaping @Sendable () async throws -> Worker) {
+    /// - Parameters:
+    ///   - count: Up to how many.
+    ///   - idle: When they are ended again; `nil` for never.
+    ///   - making: Makes one.
+    init(growsTo count: Int, idle: Idleness? = nil, making: @escaping @Sendable () async throws -> Worker) {
+        idleness = idle
         replacement = making
         replacesDead = false
         keepsRestarted = true
@@ -164,7 +180,41 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
     }
 
     /// The worker can take another item.
-    private func free(_ worker: Worker) { update { ((), $0.schedule.finished(worker.id)) } }
+    private func free(_ worker: Worker) {
+        update { ((), $0.schedule.finished(worker.id)) }
+        becameIdle(worker)
+    }
+
+    /// Ends a worker if it stays idle for too long. It has one timer, however often it becomes idle.
+    private func becameIdle(_ worker: Worker) {
+        guard let idleness else { return }
+        let before = state.withLock { $0.idleSince.updateValue(.now, forKey: worker.id) }
+        if before == nil { look(at: worker, after: idleness.max) }
+    }
+
+    private func look(at worker: Worker, after delay: Duration) {
+        worker.actorSystem.loop.schedule(after: delay) { [weak self] in self?.endIfIdle(worker) }
+    }
+
+    private func endIfIdle(_ worker: Worker) {
+        guard let idleness else { return }
+        let (left, isRetired) = state.withLock { state -> (Duration?, Bool) in
+            guard let since = state.idleSince[worker.id], state.workers[worker.id] != nil else {
+                state.idleSince[worker.id] = nil
+                return (nil, false)
+            }
+            let left = idleness.max - since.duration(to: .now)
+            if left > .zero { return (left, false) }
+            state.idleSince[worker.id] = nil
+            // One that is busy is looked at again after its item.
+            guard state.schedule.retire(worker.id) else { return (nil, false) }
+            state.workers[worker.id] = nil
+            return (nil, true)
+        }
+        if let left { look(at: worker, after: left) }
+        // Nobody owns the task; it ends when the worker has.
+        if isRetired { Task { await idleness.end(worker) } }
+    }
 
     /// Takes a dead worker out, and has it replaced if that was asked for.
     /// - Returns: Where its item waits for another worker, if it is to be tried again.
@@ -187,6 +237,8 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
         Task {
             let made: Result<Worker, any Error>
             do { made = .success(try await replacement()) } catch { made = .failure(error) }
+            // It may find that no work is left.
+            defer { if case .success(let worker) = made { becameIdle(worker) } }
             update { state in
                 switch made {
                 case .success(let worker) where channel(of: worker).isDead:

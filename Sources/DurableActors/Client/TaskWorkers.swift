@@ -38,7 +38,11 @@ extension ActorRuntime {
     private var taskPool: PoolWorkers<TaskWorker> {
         tasks.withLock { tasks in
             if let tasks { return tasks }
-            let pool = PoolWorkers<TaskWorker>(growsTo: taskWorkersMax) { [weak self] in
+            let idle = PoolWorkers<TaskWorker>.Idleness(max: taskWorkerIdleTime) { [weak self] worker in
+                // One that cannot be ended now ends with this process.
+                _ = try? await self?.ask(.kill(worker.id, noRestart: true))
+            }
+            let pool = PoolWorkers<TaskWorker>(growsTo: taskWorkersMax, idle: idle) { [weak self] in
                 guard let self else { throw ActorError(.runtimeStopped, "the runtime is gone") }
                 return try await makeTaskWorker()
             }

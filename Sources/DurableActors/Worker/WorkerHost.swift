@@ -96,6 +96,7 @@ final class WorkerHost: @unchecked Sendable {
             layout: RuntimeLayout(directory: assignment.directory),
             membership: .worker(self),
             executable: assignment.record.executable,
+            taskWorkerIdleTime: .seconds(assignment.configuration.taskWorkerIdleSeconds),
             log: { WorkerMain.log($0) }
         )
         loop.setBatchEnd { [self] in flush() }

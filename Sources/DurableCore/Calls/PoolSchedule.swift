@@ -58,6 +58,13 @@ package struct PoolSchedule<Worker: Hashable & Sendable>: Sendable {
     /// Takes out the worker that became idle last, if one is idle.
     package mutating func popIdle() -> Worker? { idle.popLast() }
 
+    /// Takes a worker out if it is idle.
+    package mutating func retire(_ worker: Worker) -> Bool {
+        guard let index = idle.firstIndex(of: worker) else { return false }
+        idle.remove(at: index)
+        return true
+    }
+
     /// A worker has ended its item and can take another.
     package mutating func finished(_ worker: Worker) -> Action? {
         guard busy.removeValue(forKey: worker) != nil else { return nil }

@@ -288,6 +288,8 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
     package var sessionLeaseMilliseconds: UInt64
     /// The records of calls with a key that an actor keeps.
     package var keyedRecordsMax: Int
+    /// Seconds that a process which runs an actor's tasks is kept when there are none.
+    package var taskWorkerIdleSeconds: Double
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
 
@@ -296,10 +298,12 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
         snapshotIntervalSeconds: Double = Limits.snapshotInterval / .seconds(1),
         sessionLeaseMilliseconds: UInt64 = Limits.sessionLease.wholeMilliseconds,
         keyedRecordsMax: Int = Limits.keyedRecordsMax,
+        taskWorkerIdleSeconds: Double = Limits.taskWorkerIdleTime / .seconds(1),
         faults: [FaultSpecification] = []
     ) {
         self.sessionLeaseMilliseconds = sessionLeaseMilliseconds
         self.keyedRecordsMax = keyedRecordsMax
+        self.taskWorkerIdleSeconds = taskWorkerIdleSeconds
         self.gracePeriodSeconds = gracePeriodSeconds
         self.snapshotIntervalSeconds = snapshotIntervalSeconds
         self.faults = faults
