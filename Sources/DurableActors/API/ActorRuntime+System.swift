@@ -70,6 +70,12 @@ extension ActorRuntime {
         }
     }
 
+    /// A call that is the same one when what makes it is run again.
+    private static func child(of actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) -> ChildCall? {
+        if let turn = Turn.current { return turn.beginChild(of: actor, target.identifier, encoder.arguments) }
+        return TaskRun.current?.beginChild(of: actor, target.identifier, encoder.arguments)
+    }
+
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
     private func attempt(
         _ actor: ActorID,
@@ -87,7 +93,7 @@ extension ActorRuntime {
         let waiting = effort.deadline == nil ? Turn.current?.waitingNow ?? WaitingTurns() : WaitingTurns()
         // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
         if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
-        let child = key == nil ? Turn.current?.beginChild(of: actor, target.identifier, encoder.arguments) : nil
+        let child = key == nil ? Self.child(of: actor, target, encoder) : nil
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
         identity.waiting = waiting

@@ -77,6 +77,15 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
         return decoder
     }
 
+    /// How long records of a caller are kept after its last change to an actor.
+    var sessionLeaseMilliseconds: UInt64 {
+        if case .worker(let host) = membership {
+            host.sessionLeaseMilliseconds
+        } else {
+            Limits.sessionLease.wholeMilliseconds
+        }
+    }
+
     /// The executor of the actors that this process hosts.
     var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 }

@@ -5,8 +5,12 @@ public import DurableCore
 /// The value is sent to a worker process, run there, and its result sent back. It may hold handles of actors, and find,
 /// make and call actors by the runtime that it is given; what it spawns belongs to whoever submitted the task.
 ///
-/// A task whose worker dies runs again, so that what it does may be done twice, calls of actors included. Give calls that
-/// must not be repeated an ``CallOptions/idempotencyKey(_:retention:)``.
+/// A task whose worker dies runs again, so that what it does may be done twice. Not so its calls of actors that store
+/// their state: a call that the next run makes again, of the same method with the same arguments, is the same call, which
+/// runs once, and gives the recorded outcome. So the effect of a task that makes the same calls each time is exactly once
+/// on their state. What differs from run to run, as by time or chance, makes other calls; so do an attempt after an error
+/// that ``TaskOptions/retryIf`` chose, and tasks that the task submits, which are other tasks in each run. Give such
+/// calls an ``CallOptions/idempotencyKey(_:retention:)`` when they must not be repeated.
 public protocol RemoteTask: Codable, Sendable {
     /// What it gives.
     associatedtype Output: Codable & Sendable
@@ -53,13 +57,17 @@ extension ActorRuntime {
     }
 
     /// Has a task run in a worker process, and returns at once; see ``run(_:options:)``.
-    /// - Returns: A reference to the result. The task runs whether or not anybody asks for it.
+    /// - Returns: A reference to the result. The task runs whether or not anybody asks for it, unless it is cancelled: one
+    ///   that waits then never runs, and one that runs sees `Task.isCancelled`; see ``ObjectRef/cancel(recursive:)``.
     public func submit<Work: RemoteTask>(
         _ task: Work,
         options: TaskOptions = TaskOptions()
     ) -> ObjectRef<Work.Output> {
-        let settlement = Settlement<Work.Output>(unseen: reportsUnseen)
-        begin(task, TaskScope(namespace: scope(nil), owner: owner), options, settlement)
+        let cancellation = SubmissionCancellation()
+        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: reportsUnseen)
+        SubmissionCancellation.$current.withValue(cancellation) {
+            begin(task, TaskScope(namespace: scope(nil), owner: owner), options, settlement)
+        }
         return ObjectRef(settlement, on: self)
     }
 
@@ -75,16 +83,19 @@ extension ActorRuntime {
         options: TaskOptions = TaskOptions(),
         _ task: @escaping @Sendable ([Value]) throws -> Work
     ) -> ObjectRef<Work.Output> {
-        let settlement = Settlement<Work.Output>(unseen: reportsUnseen)
+        let cancellation = SubmissionCancellation()
+        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: reportsUnseen)
         let scope = TaskScope(namespace: scope(nil), owner: owner)
         // Nobody owns the task; it ends with those that it waits for.
-        Task {
+        let waiting = Task {
             do {
-                begin(try task(await get(references)), scope, options, settlement)
+                let work = try task(await get(references))
+                SubmissionCancellation.$current.withValue(cancellation) { begin(work, scope, options, settlement) }
             } catch {
                 settlement.settle(.failure(error))
             }
         }
+        cancellation.begun(waiting)
         return ObjectRef(settlement, on: self)
     }
 

@@ -72,6 +72,7 @@ final class CallClient: Sendable {
         }
         defer { submission?.leave(waiter) }
         let turn = Turn.current
+        let run = TaskRun.current
         let timer = effort.deadline.map { deadline in
             loop.schedule(after: deadline.left) { channel.abandon(waiter, deadline.error(of: actor)) }
         }
@@ -93,7 +94,9 @@ final class CallClient: Sendable {
                 }
             }
         } onCancel: {
-            guard turn?.cancelsCalls == true else { return channel.abandon(waiter, CancellationError()) }
+            guard turn?.cancelsCalls == true || run?.cancelsCalls == true else {
+                return channel.abandon(waiter, CancellationError())
+            }
             channel.cancel(waiter, .recursive)
         }
         let retries = effort.retries ?? channel.location?.options.maxTaskRetries ?? 0

@@ -11,10 +11,11 @@ final class SubmissionCancellation: Sendable {
         var task: Task<Void, Never>?
     }
 
-    private let ticket: SubmissionTicket
+    private let ticket: SubmissionTicket?
     private let state = Mutex(State())
 
-    init(_ ticket: SubmissionTicket) { self.ticket = ticket }
+    /// - Parameter ticket: The place in the order of calls that is held for the submission; a task has none.
+    init(_ ticket: SubmissionTicket? = nil) { self.ticket = ticket }
 
     /// The submission's task has begun.
     func begun(_ task: Task<Void, Never>) {
@@ -45,7 +46,7 @@ final class SubmissionCancellation: Sendable {
             return (state.calls, state.calls.isEmpty ? state.task : nil)
         }
         task?.cancel()
-        if calls.isEmpty { ticket.release() }
+        if calls.isEmpty { ticket?.release() }
         for call in calls { call.channel.cancel(call.waiter, cancellation) }
         return !calls.isEmpty
     }

@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableStore
 internal import Glibc
 internal import Synchronization
 
@@ -17,21 +18,46 @@ extension ActorRuntime {
         }
         let effort = PoolWorkers<TaskWorker>.Effort(retries: options.maxRetries)
         let decoder = decoder
+        let isRepeated = options.maxRetries != 0
+        let attempt = Mutex(Self.renewed(order, isRepeated: isRepeated))
         taskPool.submit(effort) { worker in
             while true {
-                let outcome = try await worker.run(order)
+                let outcome = try await Self.run(attempt.withLock { Self.sent(&$0) }, on: worker)
                 guard let retryIf = options.retryIf else { return outcome }
                 do {
                     try CallResult.check(outcome, decoder)
                     return outcome
                 } catch {
                     guard retryIf(error), effort.takeRetry() else { return outcome }
+                    // It may have had its effects, and is to have them again.
+                    attempt.withLock { $0 = Self.renewed(order, isRepeated: isRepeated) }
                 }
             }
         } ended: { result in
             withExtendedLifetime(order.references) {}
             ended(result.mapError { Self.failure(of: order, $0) })
         }
+    }
+
+    private static func run(_ order: TaskOrder, on worker: TaskWorker) async throws -> CallOutcome {
+        let end = try await worker.run(order)
+        // Nobody waits for it: records that are not released expire.
+        if end.hasRecords { _ = worker.submit { try await $0.releaseRecords() } }
+        return end.outcome
+    }
+
+    /// The order under a name of its own, if it needs one.
+    private static func renewed(_ order: TaskOrder, isRepeated: Bool) -> TaskOrder {
+        var order = order
+        var generator = SystemRandomNumberGenerator()
+        order.name = isRepeated ? CallKey(random: &generator) : nil
+        return order
+    }
+
+    /// The order as it is sent now; sent again, it says when it was first sent.
+    private static func sent(_ order: inout TaskOrder) -> TaskOrder {
+        defer { if order.firstSent == 0 { order.firstSent = max(1, MachineClock.bootMilliseconds) } }
+        return order
     }
 
     /// The pool of task workers of this process, made when it is first needed.
@@ -62,14 +88,18 @@ extension ActorRuntime {
     private func makeTaskWorker() async throws -> TaskWorker {
         let employer = try TaskWorker.Employer.current()
         return try await Turn.$current.withValue(nil) {
-            try await TaskScope.$current.withValue(nil) {
+            try await TaskRun.$current.withValue(nil) {
                 try await spawn(TaskWorker.self, employer, options: TaskWorker.options)
             }
         }
     }
 
     private static func failure(of order: TaskOrder, _ error: any Error) -> any Error {
-        guard let error = error as? ActorError, error.code == .died, error.actor != nil else { return error }
+        guard let error = error as? ActorError, error.actor != nil else { return error }
+        if error.code == .cancelled {
+            return ActorError(.cancelled, "the task \(order.title) was cancelled before it began, and did not run")
+        }
+        guard error.code == .died else { return error }
         return ActorError(.died, "the task \(order.title) was given up: its worker died with it", cause: error.message)
     }
 }

@@ -33,6 +33,9 @@ distributed actor TaskWorker: DurableActor {
     /// Nothing is stored, and a worker that died is replaced by another one instead of a next life.
     static var options: ActorOptions { ActorOptions(durability: .none) }
 
+    /// Those of the calls that the last run made.
+    private var records: [ActorID: [CallKey]] = [:]
+
     init(_ employer: Employer, actorSystem: ActorRuntime) async throws {
         self.actorSystem = actorSystem
         let id = id
@@ -48,23 +51,21 @@ distributed actor TaskWorker: DurableActor {
     }
 
     /// Runs a task outside of any turn: its code is not an actor's.
-    distributed func run(_ order: TaskOrder) async -> CallOutcome {
+    distributed func run(_ order: TaskOrder) async -> TaskEnd {
         let runtime = actorSystem
-        return await Turn.$current.withValue(nil) {
-            await TaskScope.$current.withValue(order.scope) { await order.carryOut(on: runtime) }
+        let run = TaskRun(order, lease: runtime.sessionLeaseMilliseconds, in: Turn.current)
+        let outcome = await Turn.$current.withValue(nil) {
+            await TaskRun.$current.withValue(run) { await order.carryOut(on: runtime) }
         }
+        records = run.end()
+        return TaskEnd(outcome: outcome, hasRecords: !records.isEmpty)
     }
-}
 
-/// What a task's code has from whoever submitted it.
-struct TaskScope: Codable, Sendable {
-    /// That of the task that runs; `nil` outside of tasks.
-    @TaskLocal static var current: TaskScope?
-
-    /// Where names are looked up and made.
-    var namespace: String
-    /// Whose the actors are that it makes.
-    var owner: Owner
+    /// The last run's outcome has arrived, so that it is not run again: nobody asks for the records of its calls.
+    distributed func releaseRecords() {
+        for (actor, keys) in records { actorSystem.calls.channel(to: actor).release(keys) }
+        records = [:]
+    }
 }
 
 /// A task on its way to a worker.
@@ -73,11 +74,15 @@ struct TaskOrder: Codable, Sendable {
     /// The type's name, for people.
     let title: String
     private let task: [UInt8]
-    fileprivate let scope: TaskScope
+    let scope: TaskScope
+    /// Names the task over its runs; `nil` when it is run once.
+    var name: CallKey?
+    /// When it was first sent, if this is not the first time; 0 otherwise.
+    var firstSent: UInt64 = 0
     /// What the task refers to, for whom submitted it to keep meanwhile.
     private(set) var references: [HeldObject] = []
 
-    private enum CodingKeys: CodingKey { case typeName, title, task, scope }
+    private enum CodingKeys: CodingKey { case typeName, title, task, scope, name, firstSent }
 
     init(_ task: some RemoteTask, _ scope: TaskScope) throws {
         let type = type(of: task)
@@ -115,6 +120,8 @@ struct TaskOrder: Codable, Sendable {
         let output: Work.Output
         do {
             output = try await work.run(on: runtime)
+        } catch is CancellationError where Task.isCancelled {
+            return .failed(ActorError(.cancelled, "the task \(title) was cancelled while it ran"))
         } catch {
             return CallOutcome(throwing: error)
         }

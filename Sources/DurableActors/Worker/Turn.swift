@@ -7,11 +7,7 @@ final class Turn: Sendable {
     @TaskLocal static var current: Turn?
 
     private struct State {
-        var numbers: [CallKey: UInt64] = [:]
         var created: [[UInt8]: UInt64] = [:]
-        var open = 0
-        var needsRecord = false
-        var released: [ActorID: [CallKey]] = [:]
         var isEnded = false
         var note: CallNotes.Note?
         var cancelsCalls = false
@@ -27,6 +23,7 @@ final class Turn: Sendable {
     let context: ActorContext?
     private let actorID: ActorID
     private let lease: UInt64
+    private let children = ChildCalls()
     private let state = Mutex(State())
 
     init(_ actor: ActorHost, call: CallFrame?, generation: Int) {
@@ -76,27 +73,13 @@ final class Turn: Sendable {
     /// the turn is run again. None is needed, and `nil` returned, when nobody would make this turn's call again.
     func beginChild(of actor: ActorID, _ method: String, _ arguments: [[UInt8]]) -> ChildCall? {
         guard let call, call.isRetriable || call.deduplication != nil else { return nil }
-        func key(_ number: UInt64) -> CallKey {
+        return children.begin(
+            of: actor,
+            retentionMilliseconds: call.deduplication?.retentionMilliseconds ?? lease,
+            firstSent: call.firstSent
+        ) { number in
             CallKey(parent: (actorID, call.name), actor: actor, method: method, arguments: arguments, number: number)
         }
-        let kind = key(0)
-        let number = state.withLock { state -> UInt64? in
-            guard !state.isEnded else { return nil }
-            state.open += 1
-            defer { state.numbers[kind, default: 0] += 1 }
-            return state.numbers[kind, default: 0]
-        }
-        guard let number else { return nil }
-        let deduplication = Deduplication(
-            number == 0 ? kind : key(number),
-            retentionMilliseconds: call.deduplication?.retentionMilliseconds ?? lease,
-            isExplicit: false
-        )
-        return ChildCall(
-            turn: self,
-            actor: actor,
-            identity: CallerChannel.Identity(deduplication: deduplication, firstSent: call.firstSent)
-        )
     }
 
     /// The identity of the next actor of a kind that this turn creates, so that it is the same actor when the turn is
@@ -120,34 +103,10 @@ final class Turn: Sendable {
         return isForgotten || !host.isStored ? host.assignment.incarnation : nil
     }
 
-    fileprivate func ended(_ child: ChildCall, isRecorded: Bool?) {
-        state.withLock { state in
-            state.open -= 1
-            if isRecorded != false { state.needsRecord = true }
-            guard isRecorded == true, let key = child.identity.deduplication?.key else { return }
-            state.released[child.actor, default: []].append(key)
-        }
-    }
-
     /// The turn is over. Says whether it must leave a record because of the calls that it made, and which of their
     /// records are needed no more when that is stored.
     func end() -> (needsRecord: Bool, released: [ActorID: [CallKey]]) {
-        state.withLock { state in
-            state.isEnded = true
-            return (state.needsRecord || state.open > 0, state.released)
-        }
+        state.withLock { $0.isEnded = true }
+        return children.end()
     }
-}
-
-/// A call that a turn makes, which has a key.
-struct ChildCall: Sendable {
-    fileprivate let turn: Turn
-    fileprivate let actor: ActorID
-    let identity: CallerChannel.Identity
-
-    /// It was answered.
-    func ended(isRecorded: Bool) { turn.ended(self, isRecorded: isRecorded) }
-
-    /// It failed, or nobody waits for it any more: it may have left a record, and may yet.
-    func endedUnknown() { turn.ended(self, isRecorded: nil) }
 }

@@ -54,11 +54,30 @@ package struct CallKey: Identifier128 {
         self.init(hashOf: writer)
     }
 
+    /// The key of a call that a task makes: the same whenever the task is run again and makes the same call.
+    /// - Parameters:
+    ///   - task: Names the task over its runs.
+    ///   - actor: The actor that is called.
+    ///   - method: The method.
+    ///   - arguments: The arguments.
+    ///   - number: How many calls of exactly this kind the task made before.
+    package init(task: CallKey, actor: ActorID, method: String, arguments: [[UInt8]], number: UInt64) {
+        var writer = ByteWriter(reserving: 128 + arguments.reduce(0) { $0 + $1.count + 4 })
+        writer.write(Origin.childOfTask.rawValue)
+        writer.write(task)
+        writer.write(actor)
+        writer.write(number)
+        writer.write(counted: method)
+        for argument in arguments { writer.write(counted: argument) }
+        self.init(hashOf: writer)
+    }
+
     /// What was hashed; keys of different origin never meet.
     private enum Origin: UInt8 {
         case text = 1
         case childOfID = 2
         case childOfKey = 3
+        case childOfTask = 4
     }
 
     private init(hashOf writer: ByteWriter) {
