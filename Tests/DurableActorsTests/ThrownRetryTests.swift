@@ -166,7 +166,7 @@ distributed actor Flaky: DurableActor {
     }
 
     static var methodOptions: [String: MethodOptions] {
-        ["runHard(_:_:)": MethodOptions(maxTaskRetries: 3, retryOn: .all), "run": MethodOptions(retryOn: .all)]
+        ["runHard(_:_:)": MethodOptions(maxTaskRetries: 3, retryOn: .all)]
     }
 
     /// Like `run`, whose options it does not have.

@@ -1,6 +1,7 @@
 #ifndef DURABLE_CDURABLE_H
 #define DURABLE_CDURABLE_H
 
+#include "functions.h"
 #include "page.h"
 #include "process.h"
 #include "role.h"

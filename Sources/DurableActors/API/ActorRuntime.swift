@@ -38,6 +38,8 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     let membership: Membership
     let executable: String
     let isStopped = Mutex(false)
+    /// Actor types whose declarations are in order.
+    let checkedTypes = Mutex<Set<ObjectIdentifier>>([])
     /// What runs remote tasks of this process, once there has been one.
     let tasks = Mutex<PoolWorkers<TaskWorker>?>(nil)
 
@@ -203,7 +205,7 @@ extension ActorRuntime {
         getsExisting: Bool
     ) async throws -> Act {
         try options.validate()
-        try ConcurrencyGroups(type.concurrencyGroups).validate(type: "\(type)")
+        try checkDeclarations(of: type)
         var options = options
         if options.name == nil, options.namespace == ActorOptions.default.namespace {
             // Nobody finds it there, but what it creates and looks up is in the scope of whoever made it.
@@ -243,6 +245,14 @@ extension ActorRuntime {
             if case .location(let location) = try await ask(.create(request)) { return try handle(type, location) }
         }
         return try handle(type, await location(.create(request)))
+    }
+
+    /// Checks what a type says of its methods, once for each type.
+    private func checkDeclarations<Act: DurableActor>(of type: Act.Type) throws {
+        guard !checkedTypes.withLock({ $0.contains(ObjectIdentifier(type)) }) else { return }
+        try ConcurrencyGroups(type.concurrencyGroups).validate(type: "\(type)")
+        try MethodNames.check(type, Act.resolve(id: ActorID(high: 0, low: 0), using: self))
+        checkedTypes.withLock { _ = $0.insert(ObjectIdentifier(type)) }
     }
 
     func scope(_ namespace: String?) -> String {

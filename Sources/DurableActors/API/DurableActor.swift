@@ -41,7 +41,8 @@ where ActorSystem == ActorRuntime {
     static var unknownPropertyGrace: Duration? { get }
 
     /// How methods are called unless a call says otherwise, by their names with labels, as in `["fetch(_:from:)":
-    /// MethodOptions(retryOn: [Busy.self])]`; none unless the type says so. A name that no method has means nothing.
+    /// MethodOptions(retryOn: [Busy.self])]`; none unless the type says so. A name that no method has is refused
+    /// when an actor is made.
     static var methodOptions: [String: MethodOptions] { get }
 
     /// Methods whose calls have a limit of their own for how many run at once; none unless the type says otherwise. A

@@ -42,7 +42,7 @@ struct MethodTable {
     }
 
     /// The name as the source has it: of `Module.Type.method(label:)`, what follows the type.
-    private static func name(of method: String) -> String {
+    static func name(of method: String) -> String {
         let full = RemoteCallTarget(method).description
         let end = full.firstIndex(of: "(").flatMap { full[..<$0].isEmpty ? nil : $0 } ?? full.endIndex
         let start = full[..<end].lastIndex(of: ".").map { full.index(after: $0) } ?? full.startIndex

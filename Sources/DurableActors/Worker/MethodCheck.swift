@@ -53,6 +53,12 @@ final class MethodCheck {
         }
     }
 
+    /// Whether a name is that of one of the type's methods.
+    func isMethod(_ method: String, of instance: any DurableActor) -> Bool {
+        // Why it is not one is of no interest.
+        (try? origin(of: method, "", instance)) != nil
+    }
+
     private func origin(of method: String, _ type: String, _ instance: any DurableActor) throws(ActorError) -> Origin {
         if let known = known[method] { return known }
         // Distributed thunks end in "TE"; what lies between names the method.

@@ -11,7 +11,7 @@ public struct ConcurrencyGroup: Sendable, Hashable {
     public var limit: Int
 
     /// The methods whose calls are in the group unless a call asks for another, as in `"fetch"` or `"fetch(_:from:)"`.
-    /// A name that belongs to no distributed method is not noticed.
+    /// A name that no distributed method of the type has is refused when an actor is made.
     public var methods: [String]
 
     /// Makes a group.
