@@ -50,7 +50,8 @@ import Testing
             #expect(!ready.isReady)
             unlink(hold)
             try await ready.value
-            #expect(before.isReady)
+            #expect(Notes.lines(of: scratch.file("log")) == ["begin 1", "clean 1"])
+            #expect(try await before.value == 1)
         }
     }
 
