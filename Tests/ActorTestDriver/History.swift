@@ -17,7 +17,8 @@ distributed actor ListKeeper: DurableActor {
     distributed func list(_ key: String) -> [String] { lists[key] ?? [] }
 }
 
-/// One client of a history: appends to lists and reads them, some calls at a time, until the file `<log>.stop` is there.
+/// One client of a history: appends to lists and reads them, some calls at a time, until the file `<log>.stop` is there or its
+/// input ends.
 ///
 /// A line of the log is `begin <id> <time> append|read <actor>/<key>`, `end <id> <time> <count> <entry>` with what the
 /// call saw, or `fail <id> <error>`. The entry that a call appends is its id.
@@ -31,7 +32,7 @@ func makeHistory(in directory: String, client: String, log: String, seed: UInt64
             group.addTask {
                 var generator = SeededGenerator(seed: seed &+ UInt64(lane))
                 var count = 0
-                while access(log + ".stop", F_OK) != 0 {
+                while access(log + ".stop", F_OK) != 0, isInputOpen() {
                     count += 1
                     let actor = Int.random(in: 0..<keepers.count, using: &generator)
                     let key = "key-\(Int.random(in: 0..<2, using: &generator))"
@@ -89,6 +90,12 @@ private func makeEntry(
     } catch {
         note("fail \(id) \(error)", in: log)
     }
+}
+
+/// Whether the process that started this one can still end it.
+private func isInputOpen() -> Bool {
+    var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    return poll(&input, 1, 0) == 0
 }
 
 /// The same clock in all processes of the machine.

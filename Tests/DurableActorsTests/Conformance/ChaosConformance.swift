@@ -56,10 +56,10 @@ import Testing
         var struck: [String: Int] = [:]
         for round in 1...kills {
             // Each kill meets clients at work again.
-            let before = AppendHistory(Notes.lines(of: log)).acknowledgedCount
-            let more = Int.random(in: 1...40, using: &generator)
-            try await eventually("\(more) more calls are answered, seed \(seed), round \(round)") {
-                AppendHistory(Notes.lines(of: log)).acknowledgedCount
+            let before = Attempts.count(in: log)
+            let more = Int.random(in: 100...4000, using: &generator)
+            try await eventually("the clients note \(more) more bytes, seed \(seed), round \(round)") {
+                Attempts.count(in: log)
             } is: {
                 $0 >= before + more
             }
