@@ -1,9 +1,9 @@
 /// Every bound of the framework in one place: queues, buffers, retries and waits.
 package enum Limits {
-    /// The delay before the second quick restart in a row.
-    package static let restartDelayFirst: Duration = .milliseconds(50)
-    /// The longest delay before a restart.
-    package static let restartDelayMax: Duration = .seconds(30)
+    /// Restarts within a period that can be allowed.
+    package static let intensityRestartsMax = 1_000
+    /// The longest period in which restarts are counted, and the longest delay of one.
+    package static let restartPeriodMax: Duration = .seconds(86_400)
     /// A life this long is healthy, whatever it did.
     package static let healthyLifetime: Duration = .seconds(10)
     /// Crashes of its worker after which a call is dead-lettered, or an actor that cannot be started is quarantined.

@@ -217,7 +217,7 @@ extension Supervisor {
             $0.worker = nil
             $0.holding = nil
             $0.waitsFor = nil
-            $0.policy = RestartPolicy(maxRestarts: $0.options.maxRestarts)
+            $0.policy = RestartPolicy($0.options)
         }
         placement.release(record.id)
         guard let updated else { return }
@@ -225,7 +225,7 @@ extension Supervisor {
         persistSoon()
         _ = host(updated)
         for member in registry.members(of: record.id) {
-            _ = registry.update(member) { $0.policy = RestartPolicy(maxRestarts: $0.options.maxRestarts) }
+            _ = registry.update(member) { $0.policy = RestartPolicy($0.options) }
         }
     }
 

@@ -93,10 +93,16 @@ extension Supervisor {
                 refusedMembers[id] == nil
             else { continue }
             // When the next life starts is the group's affair.
-            let decision = record.policy.died(lifetime: lifetime, wasProductive: true, jitter: 0)
-            enterMember(record, worker, cause, isRestarted: decision != .giveUp)
-            guard decision != .giveUp else {
-                giveUp(record, because: cause)
+            let decision = record.policy.died(lifetime: lifetime, wasProductive: true, now: now, jitter: 0)
+            let final: DeathCause? =
+                switch decision {
+                case .restartNow, .restart: nil
+                case .giveUp: cause
+                case .giveUpFor(let intensity): cause.beyond(intensity)
+                }
+            enterMember(record, worker, final ?? cause, isRestarted: final == nil)
+            if let final {
+                giveUp(record, because: final)
                 continue
             }
             let policy = record.policy

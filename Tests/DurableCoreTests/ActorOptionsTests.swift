@@ -98,4 +98,51 @@ struct ActorOptionsTests {
         #expect(String(decoding: unlimited, as: UTF8.self).contains("endingCalls") == false)
         #expect(try JSONDecoder().decode(ActorOptions.self, from: unlimited).maxPendingCalls == .unlimited)
     }
+
+    @Test func `a restart intensity that is not allowed is named with its value`() {
+        var options = ActorOptions()
+        for restarts in [0, -1, 1_001] {
+            options.restartIntensity = RestartIntensity(restarts: restarts, within: .seconds(1))
+            #expect(message(options) == "restartIntensity.restarts is \(restarts); allowed are 1 to 1000")
+        }
+        for within in [Duration.zero, .seconds(-1), .seconds(86_401)] {
+            options.restartIntensity = RestartIntensity(restarts: 1, within: within)
+            let allowed = "allowed is more than zero and at most 86400.0 seconds"
+            #expect(message(options) == "restartIntensity.within is \(within); \(allowed)")
+        }
+        options.restartIntensity = RestartIntensity(restarts: 1_000, within: .seconds(86_400))
+        #expect(message(options) == nil)
+    }
+
+    @Test func `a back-off that is not allowed is named with its value`() {
+        func problem(_ initial: Duration = .seconds(1), _ factor: Double = 2, _ limit: Duration = .seconds(9))
+            -> String?
+        {
+            var options = ActorOptions()
+            options.restartBackOff = RestartBackOff(initial: initial, factor: factor, limit: limit)
+            return message(options)
+        }
+        #expect(problem() == nil)
+        #expect(problem(.zero, 1, .zero) == nil)
+        #expect(problem(.seconds(-1)) == "restartBackOff.initial is -1.0 seconds; allowed is zero or more")
+        for factor in [0.99, 100.1, .nan, .infinity] {
+            #expect(problem(.seconds(1), factor) == "restartBackOff.factor is \(factor); allowed are 1 to 100")
+        }
+        let allowed = "allowed are the initial 1.0 seconds to 86400.0 seconds"
+        for limit in [Duration.zero, .seconds(86_401)] {
+            #expect(problem(.seconds(1), 2, limit) == "restartBackOff.limit is \(limit); \(allowed)")
+        }
+        var shared = ActorOptions().shared("group")
+        shared.restartBackOff.initial = .seconds(1)
+        #expect(message(shared) == "restartBackOff is for dedicated actors only; isolation is \(shared.isolation)")
+    }
+
+    @Test func `options without a restart intensity or a back-off are stored as before there was any`() throws {
+        let before = String(decoding: try JSONEncoder().encode(ActorOptions()), as: UTF8.self)
+        #expect(!before.contains("ntensity") && !before.contains("ackOff"))
+        var options = ActorOptions()
+        options.restartIntensity = RestartIntensity(restarts: 3, within: .seconds(5))
+        options.restartBackOff.limit = .seconds(1)
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: JSONEncoder().encode(options)) == options)
+    }
 }

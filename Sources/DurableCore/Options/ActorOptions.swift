@@ -6,6 +6,27 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// constructor error and ``DurableCore/ActorError/Code/died`` by `kill` are never restarted.
     public var maxRestarts: RepeatLimit = 0
 
+    /// How many restarts within how much time are too many; no such bound unless given. Beyond it the actor ends,
+    /// also when `maxRestarts` has some left: an actor that lives for years can be restarted often, and one that dies
+    /// again and again is given up. OTP's `intensity` and `period`.
+    public var restartIntensity: RestartIntensity? {
+        get { intensity }
+        set { intensity = newValue }
+    }
+
+    /// The bound, if there is one. Options that were stored before there were any have none.
+    private var intensity: RestartIntensity?
+
+    /// How long restarts wait in a row of quick deaths: 50 ms, then twice as long each time, 30 s at most, unless given.
+    /// A dedicated actor's only; the worker of a group waits as usual.
+    public var restartBackOff: RestartBackOff {
+        get { backOff ?? RestartBackOff() }
+        set { backOff = newValue == RestartBackOff() ? nil : newValue }
+    }
+
+    /// The delays, if they are not the usual ones. Options that were stored before they could be chosen have none.
+    private var backOff: RestartBackOff?
+
     /// How often a call is sent again after the actor died or could not be reached. Above 0, a call runs at least
     /// once for the outside world and exactly once for the actor's own checkpointed state, unless nothing is stored
     /// (``Durability/none``).
@@ -183,6 +204,11 @@ public struct ActorOptions: Sendable, Hashable, Codable {
             throw ActorError(.invalidArgument, "durability is \(durability); allowed are .disk, .process and .none")
         }
         try history?.validate()
+        try restartIntensity?.validate()
+        try restartBackOff.validate()
+        if backOff != nil, isolation != .dedicated {
+            throw ActorError(.invalidArgument, "restartBackOff is for dedicated actors only; isolation is \(isolation)")
+        }
         _ = try ResourceDemand(resources)
         try scheduling?.validate()
         if scheduling != nil, isolation != .dedicated {

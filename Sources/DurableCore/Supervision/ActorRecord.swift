@@ -68,7 +68,7 @@ package struct ActorRecord: Sendable, Hashable, Codable {
         self.owner = owner
         self.executable = executable
         self.shard = shard
-        policy = RestartPolicy(maxRestarts: options.maxRestarts)
+        policy = RestartPolicy(options)
     }
 }
 

@@ -31,6 +31,8 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case placementGroupRemoved
     /// The node that it insists on is gone or too small.
     case unschedulable(message: String)
+    /// It was restarted as often lately as its restart intensity allows, and died once more.
+    case restartedTooOften(message: String)
     /// The runtime was shut down.
     case runtimeEnded
     /// The worker is gone; its exit status went to another parent.
@@ -54,6 +56,7 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .nodeDrained(let name): "its node \"\(name)\" was drained"
         case .placementGroupRemoved: "its placement group was removed"
         case .unschedulable(let message): "it cannot be placed: \(message)"
+        case .restartedTooOften(let message): "it was restarted too often: \(message)"
         case .runtimeEnded: "the runtime was shut down"
         case .unknown: "its process ended with a status that nobody could read"
         }
@@ -72,10 +75,18 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     package var permitsRestart: Bool {
         switch self {
         case .intendedExit, .ownerDied, .constructorThrew, .quarantined, .unschedulable, .placementGroupRemoved,
-            .runtimeEnded:
+            .restartedTooOften, .runtimeEnded:
             false
         default: true
         }
+    }
+
+    /// This death, of an actor that may not be restarted so soon again.
+    package func beyond(_ intensity: RestartIntensity) -> DeathCause {
+        let times = intensity.restarts == 1 ? "once" : "\(intensity.restarts) times"
+        return .restartedTooOften(
+            message: "\(times) within \(intensity.within), as often as its restartIntensity allows; then \(self)"
+        )
     }
 
     private static func signalName(_ number: Int32) -> String {

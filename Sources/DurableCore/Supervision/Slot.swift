@@ -135,7 +135,7 @@ package struct Slot: Sendable, Hashable {
         case .starting(let since), .serving(let since):
             guard charged.permitsRestart else { return end(charged) }
             if charged.isPlanned, policy.maxRestarts != 0 { return startNext(now: now) }
-            switch policy.died(lifetime: now - since, wasProductive: wasProductive, jitter: jitter) {
+            switch policy.died(lifetime: now - since, wasProductive: wasProductive, now: now, jitter: jitter) {
             case .restartNow:
                 return startNext(now: now)
             case .restart(let delay):
@@ -143,6 +143,8 @@ package struct Slot: Sendable, Hashable {
                 return .wait(delay, incarnation)
             case .giveUp:
                 return end(charged)
+            case .giveUpFor(let intensity):
+                return end(charged.beyond(intensity))
             }
         case .dormant, .backingOff, .ended:
             return .none

@@ -123,8 +123,10 @@ extension DeathCause {
         switch self {
         case .signal(let number): Self.crashSignals.contains(number)
         case .exit, .outOfMemory: true
-        case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined, .spawnFailed,
-            .nodeDied, .nodeDrained, .placementGroupRemoved, .unschedulable, .runtimeEnded, .unknown:
+        case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined,
+            .spawnFailed,
+            .nodeDied, .nodeDrained, .placementGroupRemoved, .unschedulable, .restartedTooOften, .runtimeEnded,
+            .unknown:
             false
         }
     }
