@@ -31,11 +31,12 @@ struct note {
     _Atomic uint64_t job;
 };
 
-// Each counter has a cache line of its own: the loop thread and the control thread write at different rates.
+// Counters that change often have a cache line of their own: the loop thread and the control thread write at different rates.
 struct durable_page {
     _Alignas(64) _Atomic uint64_t magic;
     _Alignas(64) _Atomic uint64_t turns;
     _Alignas(64) _Atomic uint64_t heartbeat;
+    _Atomic uint64_t control_heartbeat;
     _Alignas(64) _Atomic uint64_t job;
     _Atomic uint64_t crashed_job;
     _Alignas(64) struct note notes[DURABLE_PAGE_NOTES_MAX];
@@ -104,6 +105,14 @@ void durable_page_set_heartbeat(struct durable_page *page, uint64_t ticks) {
 
 uint64_t durable_page_heartbeat(const struct durable_page *page) {
     return atomic_load_explicit(&page->heartbeat, memory_order_relaxed);
+}
+
+void durable_page_set_control_heartbeat(struct durable_page *page, uint64_t ticks) {
+    atomic_store_explicit(&page->control_heartbeat, ticks, memory_order_relaxed);
+}
+
+uint64_t durable_page_control_heartbeat(const struct durable_page *page) {
+    return atomic_load_explicit(&page->control_heartbeat, memory_order_relaxed);
 }
 
 void durable_page_set_job(struct durable_page *page, uint64_t job) {

@@ -18,6 +18,12 @@ package enum Limits {
     package static let heartbeatInterval: Duration = .seconds(2)
     /// A worker that has given no sign of life for this long is said to be unresponsive.
     package static let unresponsiveAfter: Duration = .seconds(5)
+    /// The longest silence that can be allowed.
+    package static let unresponsiveLimitMax: Duration = .seconds(86_400)
+    /// The time between two looks at the workers that must not be silent.
+    package static let silenceLookInterval: Duration = .seconds(1)
+    /// What counts at most of the time between two of those.
+    package static let silenceStepMax: Duration = .seconds(2)
     /// How long a worker without a supervisor goes on before it ends itself.
     package static let gracePeriod: Duration = .seconds(10)
     /// How long a new supervisor waits for a living worker to register before it replaces it.

@@ -1,4 +1,5 @@
 internal import CDurable
+package import DurableCore
 internal import Glibc
 
 /// One page of counters and notes that a worker writes and its supervisor reads, also after the worker was killed.
@@ -54,6 +55,15 @@ package final class WorkerPage: Sendable {
 
     /// Gives a sign of life.
     package func beat() { heartbeat = Self.now }
+
+    /// Gives a sign of life of the thread that hears the supervisor, which never runs code of actors.
+    package func beatControl() { durable_page_set_control_heartbeat(page, Self.now) }
+
+    /// The last signs of life: of the actors' thread, and of any.
+    package var signs: SilenceWatch.Signs {
+        let thread = heartbeat
+        return SilenceWatch.Signs(thread: thread, process: max(thread, durable_page_control_heartbeat(page)))
+    }
 
     /// How long ago the last sign of life was; `nil` when there was none yet.
     package var silence: Duration? {

@@ -37,7 +37,7 @@ extension Supervisor {
     /// Whether somebody who lived there is to blame for this end.
     private func isCharged(_ cause: DeathCause) -> Bool {
         switch cause {
-        case .fenced, .unresponsive: false
+        case .fenced, .unresponsive, .stoodStill: false
         default: !WorkerExitCode.isOwn(cause)
         }
     }

@@ -265,7 +265,7 @@ extension Supervisor {
         case .exited(let code): code == WorkerExitCode.fenced ? .fenced : .exit(code: code)
         case .signalled(let signal, _):
             if worker.isKilledByUs {
-                .unresponsive
+                worker.verdict ?? .unresponsive
             } else if signal == SIGKILL, outOfMemoryStruck() {
                 .outOfMemory
             } else {

@@ -63,6 +63,20 @@ extension Supervisor {
         unlink(layout.shardNotice(shard))
     }
 
+    /// Ends the lives of actors whose workers have been silent for longer than the actors allow.
+    func endSilentWorkers() {
+        for (shard, hosted) in hosted {
+            guard let worker = hosted.worker, !worker.isKilledByUs, let signs = worker.page?.signs,
+                let limit = registry.records[hosted.actor]?.options.unresponsiveLimit,
+                let cause = worker.silence.look(signs, limit: limit, now: now)
+            else { continue }
+            log("process \(worker.identity.pid) of \(hosted.actor) is killed: \(cause)")
+            worker.verdict = cause
+            perform(hosted.slot.killLife(because: cause), on: shard)
+        }
+        loop.schedule(after: Limits.silenceLookInterval) { [self] in endSilentWorkers() }
+    }
+
     /// A worker ended before it had a shard.
     func spareExited(_ worker: WorkerProcess, _ cause: DeathCause) {
         let tail = worker.stderrTail

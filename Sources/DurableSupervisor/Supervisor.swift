@@ -129,6 +129,7 @@ final class Supervisor: @unchecked Sendable {
     /// Runs until the last driver and the last running actor are gone; then ends the process.
     func run() -> Never {
         scheduleHousekeeping()
+        endSilentWorkers()
         loop.schedule(after: Limits.supervisorStartTimeout) { [self] in
             isSettled = true
             endIfUnused()

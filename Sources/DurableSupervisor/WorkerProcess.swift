@@ -27,6 +27,10 @@ final class WorkerProcess {
     var watch: LoopWatch?
     /// Shared memory that the worker counts its turns in; unknown for an adopted worker until it registers.
     var page: WorkerPage?
+    /// Tells how long it has been silent, if its actor has a limit.
+    var silence = SilenceWatch()
+    /// Why the supervisor ends it, when that is its silence.
+    var verdict: DeathCause?
     /// Whether the supervisor itself sent it SIGKILL.
     var isKilledByUs = false
 

@@ -145,4 +145,19 @@ struct ActorOptionsTests {
         options.restartBackOff.limit = .seconds(1)
         #expect(try JSONDecoder().decode(ActorOptions.self, from: JSONEncoder().encode(options)) == options)
     }
+
+    @Test func `a limit of silence that is not allowed is named with its value`() throws {
+        var options = ActorOptions()
+        for limit in [UnresponsiveLimit.process(.seconds(4)), .thread(.seconds(86_401))] {
+            options.unresponsiveLimit = limit
+            let allowed = "allowed are 5.0 seconds to 86400.0 seconds"
+            #expect(message(options) == "unresponsiveLimit is \(limit); \(allowed)")
+        }
+        options.unresponsiveLimit = .process(.seconds(5))
+        #expect(message(options) == nil)
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: JSONEncoder().encode(options)) == options)
+        let message = "unresponsiveLimit is for dedicated actors only; isolation is "
+        let shared = options.shared("group")
+        #expect(self.message(shared) == message + "\(shared.isolation)")
+    }
 }

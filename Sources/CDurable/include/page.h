@@ -34,6 +34,8 @@ void durable_page_add_turns(struct durable_page *page, uint64_t count);
 uint64_t durable_page_turns(const struct durable_page *page);
 void durable_page_set_heartbeat(struct durable_page *page, uint64_t ticks);
 uint64_t durable_page_heartbeat(const struct durable_page *page);
+void durable_page_set_control_heartbeat(struct durable_page *page, uint64_t ticks);
+uint64_t durable_page_control_heartbeat(const struct durable_page *page);
 
 // The job that the worker's loop runs at this moment; 0 between two jobs.
 void durable_page_set_job(struct durable_page *page, uint64_t job);

@@ -113,6 +113,13 @@ final class WorkerMain: Sendable {
         page.beat()
         actorLoop.execute { host.start() }
         beat(on: page)
+        beatControl(on: page)
+    }
+
+    /// Gives a sign of life of this process, whatever the actors' thread does.
+    private func beatControl(on page: WorkerPage) {
+        page.beatControl()
+        control.schedule(after: Limits.heartbeatInterval) { [self] in beatControl(on: page) }
     }
 
     /// Has the actors' thread give a sign of life now and then. It comes when both threads turn.

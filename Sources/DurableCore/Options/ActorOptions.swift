@@ -27,6 +27,16 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// The delays, if they are not the usual ones. Options that were stored before they could be chosen have none.
     private var backOff: RestartBackOff?
 
+    /// After how much silence of its worker the actor's present life is ended, and the next one begins if there may be
+    /// one. Unless given, silence is shown only (``ActorSummary/unresponsiveFor``). For dedicated actors.
+    public var unresponsiveLimit: UnresponsiveLimit? {
+        get { silence }
+        set { silence = newValue }
+    }
+
+    /// The limit, if there is one. Options that were stored before there were any have none.
+    private var silence: UnresponsiveLimit?
+
     /// How often a call is sent again after the actor died or could not be reached. Above 0, a call runs at least
     /// once for the outside world and exactly once for the actor's own checkpointed state, unless nothing is stored
     /// (``Durability/none``).
@@ -206,6 +216,11 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         try history?.validate()
         try restartIntensity?.validate()
         try restartBackOff.validate()
+        try unresponsiveLimit?.validate()
+        if unresponsiveLimit != nil, isolation != .dedicated {
+            let message = "unresponsiveLimit is for dedicated actors only; isolation is \(isolation)"
+            throw ActorError(.invalidArgument, message)
+        }
         if backOff != nil, isolation != .dedicated {
             throw ActorError(.invalidArgument, "restartBackOff is for dedicated actors only; isolation is \(isolation)")
         }

@@ -14,6 +14,11 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
     case fenced
     /// The supervisor killed a worker that did not answer or did not register again.
     case unresponsive
+    /// The supervisor killed a worker whose process had given no sign of life for longer than its actor allows.
+    case stoodStill(limit: Duration)
+    /// The supervisor killed a worker whose actors' thread had given no sign of life for longer than its actor allows,
+    /// while the process went on.
+    case blocked(limit: Duration)
     /// The driver or actor that owned this actor ended.
     case ownerDied
     /// The constructor threw; never restarted.
@@ -48,6 +53,10 @@ public enum DeathCause: Sendable, Hashable, Codable, CustomStringConvertible {
         case .outOfMemory: "the kernel ended its process for lack of memory"
         case .fenced: "its worker had lost the shard to a newer owner"
         case .unresponsive: "its worker did not answer and was killed"
+        case .stoodStill(let limit):
+            "its process stood still for longer than \(limit), its unresponsiveLimit, and was killed"
+        case .blocked(let limit):
+            "its thread was blocked for longer than \(limit), its unresponsiveLimit, and its process was killed"
         case .ownerDied: "its owner ended"
         case .constructorThrew(let message): "its constructor threw: \(message)"
         case .quarantined(let message): "it is quarantined: \(message)"

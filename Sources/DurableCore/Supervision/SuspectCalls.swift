@@ -117,13 +117,13 @@ package struct SuspectCalls: Sendable, Hashable {
 }
 
 extension DeathCause {
-    /// Whether the process ended itself, or grew until the kernel ended it. Another signal comes from outside and says
+    /// Whether the process ended itself, or grew until the kernel ended it, or did not let go of its thread. Another signal comes from outside and says
     /// nothing of what was running.
     package var isCrash: Bool {
         switch self {
         case .signal(let number): Self.crashSignals.contains(number)
-        case .exit, .outOfMemory: true
-        case .killed, .intendedExit, .fenced, .unresponsive, .ownerDied, .constructorThrew, .quarantined,
+        case .exit, .outOfMemory, .blocked: true
+        case .killed, .intendedExit, .fenced, .unresponsive, .stoodStill, .ownerDied, .constructorThrew, .quarantined,
             .spawnFailed,
             .nodeDied, .nodeDrained, .placementGroupRemoved, .unschedulable, .restartedTooOften, .runtimeEnded,
             .unknown:

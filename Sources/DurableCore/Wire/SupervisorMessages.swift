@@ -154,7 +154,7 @@ public struct ActorSummary: Sendable, Hashable, Codable {
 
     /// For how long that process has given no sign of life, when that is more than five seconds; `nil` otherwise. The
     /// thread of its actors runs code that does not give way, outside of `offload`, or waits for the disk, or the
-    /// process as a whole stands still. Nothing is done about it: `kill` ends a life.
+    /// process as a whole stands still. ``ActorOptions/unresponsiveLimit`` can end it; without, `kill` does.
     public var unresponsiveFor: Duration?
 
     package init(
