@@ -18,7 +18,10 @@ extension Supervisor {
 
     /// Takes over the nodes of a former supervisor's time.
     func restoreNodes() throws {
-        for declaration in try store.nodes() { placement.add(declaration) }
+        let stored = try store.nodes()
+        for declaration in stored { placement.add(declaration) }
+        // For those who read the registry only: what the head has is decided anew by each supervisor.
+        if !stored.contains(configuration.head) { changes.placement.append(.node(configuration.head)) }
     }
 
     /// Nobody is left of the runtime that had them.

@@ -141,6 +141,57 @@ struct InspectTests {
         }
     }
 
+    @Test("nodes, placement groups and workers that stand still are shown, with what is free, waited for and silent")
+    func showsNodes() async throws {
+        let scratch = try ScratchDirectory()
+        let directory = scratch.file("data")
+        var configuration = RuntimeConfiguration()
+        configuration.resources = Resources(cpu: 2, memory: 0)
+        try await ActorRuntime.withRuntime(directory: directory, configuration: configuration) { runtime in
+            try await runtime.addNode(name: "a", resources: Resources(cpu: 3))
+            try await runtime.addNode(name: "b", resources: Resources(cpu: 1))
+            let group = try await runtime.placementGroup(bundles: [Resources(cpu: 2)], strategy: .pack, name: "held")
+            try await group.ready()
+            _ = try await runtime.placementGroup(bundles: [Resources(cpu: 4)], strategy: .pack, name: "wanted")
+            let options = ActorOptions.default.resources(cpu: 1).scheduled(.node("a", soft: false))
+            let notes = try await runtime.spawn(Notebook.self, options: options)
+            let pid = try await notes.processID()
+            try await runtime.drainNode("b")
+            kill(pid, SIGSTOP)
+            defer { kill(pid, SIGCONT) }
+            try await eventually("it is silent") {
+                try actors(try await inspect(directory)).first?["silentMilliseconds"] as? Int
+            } is: {
+                $0.map { $0 > 5_000 && $0 < 120_000 } == true
+            }
+            let value = try await inspect(directory)
+            let nodes = try #require(value["nodes"] as? [[String: Any]])
+            #expect(nodes.map { $0["name"] as? String } == ["head", "a", "b"])
+            #expect(nodes.map { ($0["resources"] as? [String: Double])?["cpu"] } == [2, 3, 1])
+            let live = try await runtime.nodes()
+            #expect(nodes.map { ($0["available"] as? [String: Double])?["cpu"] } == live.map { $0.available["cpu"] })
+            #expect(nodes.map { $0["actors"] as? Int } == live.map { $0.actors })
+            #expect(nodes.map { $0["draining"] as? Bool } == [false, false, true])
+            let groups = try #require(value["placementGroups"] as? [[String: Any]])
+            let (held, wanted) = (
+                groups.first { $0["name"] as? String == "held" }, groups.first { $0["name"] as? String == "wanted" }
+            )
+            #expect(held?["state"] as? String == "created" && held?["waitsFor"] is NSNull)
+            #expect(wanted?["state"] as? String == "pending")
+            #expect((wanted?["waitsFor"] as? String)?.contains("4 cpu") == true)
+            let text = try await Tool.run(["inspect", directory]).output
+            for line in [
+                "\nnodes\nNODE", "\nb     draining  0       1 cpu", "\nplacement groups\nPLACEMENT GROUP",
+                "\nunresponsive\n",
+            ] {
+                #expect(text.contains(line), "\(text)")
+            }
+            #expect(text.contains("wanted           pack      pending  -"), "\(text)")
+            let one = try await inspect(directory, ["--actor", "\(notes.id)"])
+            #expect(one["nodes"] is NSNull && one["placementGroups"] is NSNull)
+        }
+    }
+
     @Test("without a runtime the tables show the last state, and the files stay as they are")
     func showsStoredState() async throws {
         let scratch = try ScratchDirectory()

@@ -17,6 +17,8 @@ struct Inspection {
         /// Calls that crashed its workers and will not be run again.
         var deadLetters: [DeadLetter] = []
         var fence: Fence?
+        /// For how long its process has been silent, when that is long.
+        var silence: Duration?
         /// Why the shard could not be read, if it could not.
         var problem: String?
 
@@ -29,6 +31,8 @@ struct Inspection {
     private let directory: String
     private var actors: [Actor]
     private var deaths: [LedgerEntry]
+    /// `nil` when one actor was chosen.
+    private var resources: ResourceInspection?
 
     /// Reads a directory.
     init(_ directory: String, deaths: Int) throws {
@@ -41,7 +45,13 @@ struct Inspection {
         self.directory = directory
         let registry = try RegistryStore(layout, readOnly: true)
         defer { registry.close() }
-        actors = try registry.load().records.sorted { $0.shard < $1.shard }.map { Self.read($0, layout) }
+        let records = try registry.load().records.sorted { $0.shard < $1.shard }
+        actors = records.map { Self.read($0, layout) }
+        resources = ResourceInspection(
+            nodes: try registry.nodes(),
+            placementGroups: try registry.placementGroups(),
+            actors: records
+        )
         self.deaths = try registry.ledger(newest: deaths)
     }
 
@@ -67,11 +77,13 @@ struct Inspection {
             )
         }
         actors = found
+        resources = nil
         deaths = deaths.filter { $0.actor == actor.record.id }
     }
 
     private static func read(_ record: ActorRecord, _ layout: RuntimeLayout) -> Actor {
         var actor = Actor(record: record, isProcessAlive: record.worker.map(ProcessTable.isAlive) ?? false)
+        if actor.isProcessAlive { actor.silence = Actor.silence(of: record, hostedBy: record.worker) }
         let directory = layout.shard(record.shard)
         guard Files.exists("\(directory)/data.mdb") else { return actor }
         do {
@@ -98,6 +110,8 @@ extension Inspection {
             .object([
                 "directory": .text(directory),
                 "actors": .array(try actors.map(value)),
+                "nodes": resources?.nodeValues ?? .null,
+                "placementGroups": resources?.placementGroupValues ?? .null,
                 "deaths": .array(deaths.map(value)),
             ])
         }
@@ -127,6 +141,7 @@ extension Inspection {
             ),
             "devices": .array((record.holding?.share.devices ?? []).map { .text($0.device) }),
             "waitsFor": .text(orNull: record.waitsFor),
+            "silentMilliseconds": actor.silence.map { CBORValue($0.wholeMilliseconds) } ?? .null,
             "epoch": actor.fence.map { CBORValue($0.epoch) } ?? .null,
             "version": actor.fence.map { CBORValue($0.version) } ?? .null,
             "completionRecords": CBORValue(actor.completions),
@@ -200,6 +215,8 @@ extension Inspection {
             text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
         }
         if actors.contains(where: { $0.record.waitsFor != nil }) { text += "\nwaiting for resources\n" + waitTable }
+        if actors.contains(where: { $0.silence != nil }) { text += "\nunresponsive\n" + silenceTable }
+        if let resources { text += resources.text }
         if actors.contains(where: { !$0.deadLetters.isEmpty }) { text += "\ndead letters\n" + (try deadLetterTable) }
         guard !deaths.isEmpty else { return text }
         return text + "\nnewest deaths and notices\n" + deathTable
@@ -224,6 +241,15 @@ extension Inspection {
         var table = Table(["ACTOR", "TYPE", "WAITS FOR"])
         for actor in actors {
             if let reason = actor.record.waitsFor { table.add([actor.title, actor.record.typeDescription, reason]) }
+        }
+        return table.text
+    }
+
+    private var silenceTable: String {
+        var table = Table(["ACTOR", "TYPE", "PID", "SILENT FOR"])
+        for actor in actors {
+            guard let silence = actor.silence, let pid = actor.record.worker?.pid else { continue }
+            table.add([actor.title, actor.record.typeDescription, "\(pid)", "\(silence / .seconds(1)) s"])
         }
         return table.text
     }
