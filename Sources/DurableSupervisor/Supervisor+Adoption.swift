@@ -40,6 +40,7 @@ extension Supervisor {
                 perform(host(record).slot.end(because: .ownerDied), on: record.shard)
             }
         }
+        findStrangers()
         endOrphans()
         sweepShards()
         // By then all workers that are left have returned.
@@ -70,7 +71,7 @@ extension Supervisor {
     }
 
     /// A worker of the directory that the registry does not name.
-    private func stranger(_ identity: WorkerIdentity) -> WorkerProcess? {
+    func stranger(_ identity: WorkerIdentity) -> WorkerProcess? {
         guard let handle = try? ProcessHandle.adopt(pid: identity.pid, startTime: identity.startTime) else {
             return nil
         }
@@ -91,9 +92,12 @@ extension Supervisor {
     private func awaitWorker(of record: ActorRecord) {
         hosting(record).isAwaited = true
         loop.schedule(after: Limits.workerReturnTimeout) { [self] in
-            guard let hosted = hosted[record.shard], hosted.isAwaited else { return }
-            hosted.isAwaited = false
-            if hosted.isWanted { activate(hosted, record.shard) }
+            let goOn = { [self] in
+                guard let hosted = hosted[record.shard], hosted.isAwaited else { return }
+                hosted.isAwaited = false
+                if hosted.isWanted { activate(hosted, record.shard) }
+            }
+            if strangers.isEmpty { goOn() } else { restartsHeldUp.append(goOn) }
         }
     }
 
@@ -128,10 +132,12 @@ extension Supervisor {
     /// A returning worker hands back its listening socket and its page.
     func takeOver(_ worker: WorkerProcess, _ hosting: WorkerGreeting.Hosting, _ descriptors: [OwnedDescriptor]) {
         recognise(worker, hosting)
+        strangerIsKnown(worker)
         guard let hosted = hosted[hosting.shard], hosted.worker === worker,
             hosted.slot.incarnation == hosting.incarnation, descriptors.count == 2
         else {
-            send(.end, to: worker)
+            // Whatever it is doing: its actor may be placed anew as soon as it is gone.
+            worker.kill()
             return
         }
         hosted.listener = Listener(adopting: descriptors[0].take())
@@ -187,7 +193,7 @@ extension Supervisor {
         let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: now)
         let hosted = Hosted(slot: slot, actor: record.id)
         self.hosted[record.shard] = hosted
-        loop.execute { [self] in
+        restartsHeldUp.append { [self] in
             guard let hosted = self.hosted[record.shard] else { return }
             let action = hosted.slot.exited(
                 record.incarnation,

@@ -153,6 +153,7 @@ extension Supervisor {
         send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
         changes.records.append(updated)
         persistSoon()
+        loop.execute { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }
     }
 
     func send(_ command: WorkerCommand, to worker: WorkerProcess, descriptors: [Int32] = []) {

@@ -79,6 +79,7 @@ extension Supervisor {
 
     /// A worker ended before it had a shard.
     func spareExited(_ worker: WorkerProcess, _ cause: DeathCause) {
+        strangerIsGone(worker.identity.pid)
         let tail = worker.stderrTail
         unlink(layout.stderrFile(worker.identity.serial))
         guard !isEnding, !worker.isKilledByUs, worker.phase != .unknown else { return }

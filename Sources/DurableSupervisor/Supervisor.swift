@@ -69,6 +69,10 @@ final class Supervisor: @unchecked Sendable {
     /// Shards that wait for a worker of their executable, oldest first.
     var waiting: [ShardNumber] = []
     var spawnFailures = 0
+    /// Workers that a former supervisor has left and whose shards the registry does not tell, by process number.
+    var strangers: Set<Int32> = []
+    /// Restarts that wait until those are gone, or known.
+    var restartsHeldUp: [() -> Void] = []
     /// Detached actors of groups that their worker could not host, and why.
     var refusedMembers: [ActorID: DeathCause] = [:]
     /// Actors that were created and are not stored yet, and who is told.

@@ -45,6 +45,8 @@ package enum FaultPoint: String, Sendable, Hashable, Codable, CaseIterable {
     case supervisorKillBeforeReplace
     /// The supervisor has stored what was created, and nobody has been told.
     case supervisorAfterCreation
+    /// The supervisor has given a shard to a worker, and has not stored that.
+    case supervisorAfterAssignment
     /// The supervisor lets an actor exit that wants to; skipping refuses it.
     case supervisorBeforeExit
 }
