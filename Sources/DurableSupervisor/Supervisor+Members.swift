@@ -38,13 +38,25 @@ extension Supervisor {
             perform(hosted.slot.end(because: .killed), on: shard)
             return
         }
-        guard case .serving = hosted.slot.state, let worker = hosted.worker else {
+        guard let worker = hosted.worker else {
             // Its next life is told with the assignment.
             done?()
             return
         }
         if let done, let last = ended.last { removalWaiters[last.id, default: []].append(done) }
+        guard case .serving = hosted.slot.state else {
+            // It has its assignment, which does not tell.
+            hosted.lateRemovals += ended.map(\.id)
+            return
+        }
         send(.member(.remove(ended.map(\.id))), to: worker)
+    }
+
+    /// A group's worker serves: it is told who has ended since it was assigned.
+    func sendLateRemovals(of hosted: Hosted) {
+        guard let worker = hosted.worker, !hosted.lateRemovals.isEmpty else { return }
+        send(.member(.remove(hosted.lateRemovals)), to: worker)
+        hosted.lateRemovals = []
     }
 
     /// A worker has removed the rows of actors that ended.
@@ -59,6 +71,7 @@ extension Supervisor {
 
     /// The worker of a group is gone: who waits for it to remove something waits no more.
     func releaseRemovals(of group: ActorID) {
+        if let shard = registry.records[group]?.shard { hosted[shard]?.lateRemovals = [] }
         for id in registry.removals(in: group) {
             for done in removalWaiters.removeValue(forKey: id) ?? [] { done() }
         }

@@ -19,6 +19,7 @@ extension Supervisor {
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
             if incarnation == hosted.slot.incarnation { served(hosted) }
             perform(hosted.slot.served(incarnation, now: now), on: shard)
+            sendLateRemovals(of: hosted)
             endActors(registry.leftBehind(by: hosted.actor, in: incarnation), because: .ownerDied)
             // The recovery is over: now there is time to warm the next spare.
             refill(worker.executable)

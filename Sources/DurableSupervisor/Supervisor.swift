@@ -22,6 +22,8 @@ final class Supervisor: @unchecked Sendable {
         var isWanted = false
         /// Answered once the incarnation or the state has changed.
         var waiters: [(Incarnation?, () -> Void)] = []
+        /// Actors of a group that ended after its worker was assigned and before it served.
+        var lateRemovals: [ActorID] = []
         /// What has crashed its workers. Lost with the supervisor: then counting starts again.
         var suspects = SuspectCalls()
         /// Calls that the next life must not run. From when that serves, its shard knows them.

@@ -124,6 +124,33 @@ import Testing
         }
     }
 
+    @Test func `an actor of a group that is killed while their next worker starts does not come back`() async throws {
+        var configuration = RuntimeConfiguration()
+        configuration.faults = [FaultSpecification(.workerBeforeClaim, incarnation: 2, action: .stop)]
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            let gone = try await runtime.spawn(Counter.self, options: shared)
+            let other = try await runtime.spawn(Counter.self, options: shared)
+            #expect(try await gone.add(1) == 1)
+            let first = try await other.processID()
+            kill(first, SIGKILL)
+            try await eventually("the next worker starts, and stands still") {
+                try await runtime.summary(of: other).processID.map { $0 != first && Processes.isStopped($0) }
+            } is: {
+                $0 == true
+            }
+            let killing = Task { try await runtime.kill(gone) }
+            try await eventually("it has ended") {
+                try await runtime.actors().map(\.id)
+            } is: {
+                $0 == [other.id]
+            }
+            kill(try await runtime.process(of: other), SIGCONT)
+            try await killing.value
+            #expect(await failure { _ = try await gone.read() }?.code == .died)
+            #expect(try await other.add(1) == 1)
+        }
+    }
+
     @Test func `a group stores at one level`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             _ = try await runtime.spawn(Counter.self, options: shared)
