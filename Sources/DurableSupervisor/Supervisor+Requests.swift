@@ -99,6 +99,7 @@ extension Supervisor {
             }
             changes.records.append(record)
             callerNodes[registry.hosting(record).id] = callerNode(of: request.owner)
+            localBytes[registry.hosting(record).id] = request.argumentBytes.map(bytesByNode)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
             creations.append((record, answer))
             return nil

@@ -15,6 +15,7 @@ extension Supervisor {
     /// An actor has ended or sleeps: others get what it held.
     func releaseResources(of id: ActorID) {
         callerNodes[id] = nil
+        localBytes[id] = nil
         let isNoted = registry.records[id].map { $0.holding != nil || $0.waitsFor != nil } ?? false
         guard isNoted || placement.holdings[id] != nil || placement.isWaiting(id) else { return }
         placement.release(id)
@@ -55,6 +56,16 @@ extension Supervisor {
         case .actor(let id): registry.records[id].flatMap { placement.holdings[$0.group ?? id]?.node }
         case .detached: nil
         }
+    }
+
+    /// The nodes of processes. A driver is on the head node.
+    func bytesByNode(_ bytes: [Int32: Int]) -> [String: Int] {
+        var nodes: [Int32: String] = [:]
+        for record in registry.records.values {
+            guard let pid = record.worker?.pid, bytes[pid] != nil else { continue }
+            nodes[pid] = placement.holdings[record.group ?? record.id]?.node
+        }
+        return bytes.reduce(into: [:]) { $0[nodes[$1.key] ?? NodeDeclaration.headName, default: 0] += $1.value }
     }
 
     /// Whether somebody runs, or will without anybody's doing.
@@ -122,7 +133,8 @@ extension Supervisor {
             actor: record.id,
             demand: demand,
             strategy: record.options.scheduling ?? .default,
-            callerNode: callerNodes.removeValue(forKey: record.id)
+            callerNode: callerNodes.removeValue(forKey: record.id),
+            localBytes: localBytes.removeValue(forKey: record.id) ?? [:]
         )
     }
 }

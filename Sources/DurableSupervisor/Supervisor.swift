@@ -63,6 +63,8 @@ final class Supervisor: @unchecked Sendable {
     var placement: Placement
     /// Where those are who created actors that were not placed yet.
     var callerNodes: [ActorID: String] = [:]
+    /// Where the large values are that their constructors refer to.
+    var localBytes: [ActorID: [String: Int]] = [:]
     /// Actors that hold something that no stored record tells of yet.
     var unstoredHoldings: Set<ActorID> = []
     var isPlacing = false

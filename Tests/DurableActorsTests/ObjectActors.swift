@@ -81,6 +81,28 @@ distributed actor Librarian: DurableActor {
     distributed func shared() -> Int { SharedMemory.segments(of: getpid()) }
 }
 
+/// Has a large value, or is given one, and says where it is.
+distributed actor Warehouse: DurableActor {
+    struct Setup: Codable, Sendable {
+        var goods: ObjectRef<[UInt8]>?
+    }
+
+    private let goods: ObjectRef<[UInt8]>?
+
+    init(_ setup: Setup, actorSystem: ActorRuntime) async {
+        self.actorSystem = actorSystem
+        goods = setup.goods
+    }
+
+    distributed func put(_ count: Int) throws -> ObjectRef<[UInt8]> {
+        try actorSystem.put([UInt8](repeating: 1, count: count))
+    }
+
+    distributed func node() -> String { ActorContext.current?.node ?? "" }
+
+    distributed func count() async throws -> Int { try await goods?.value.count ?? 0 }
+}
+
 /// Adds what references stand for.
 struct SumTask: RemoteTask {
     var refs: [ObjectRef<Int>]

@@ -99,6 +99,35 @@ import Testing
         }
     }
 
+    @Test func `an actor is placed where the large values are that its arguments refer to, if there is room`()
+        async throws
+    {
+        var configuration = RuntimeConfiguration()
+        configuration.resources = Resources(cpu: 8)
+        try await ActorRuntime.withRuntime(configuration: configuration) { runtime in
+            for name in ["a", "b"] { try await runtime.addNode(name: name, resources: Resources(cpu: 2)) }
+            let options = ActorOptions.resilient.resources(cpu: 1)
+            let source = try await runtime.spawn(
+                Warehouse.self,
+                .init(),
+                options: options.scheduled(.node("b", soft: false))
+            )
+            let large = try await source.put(3 << 20)
+            let small = try await source.put(1000)
+            #expect(try await large.value.count == 3 << 20)
+            #expect(try await small.value.count == 1000)
+            let near = try await runtime.spawn(Warehouse.self, .init(goods: large), options: options)
+            #expect(try await near.node() == "b")
+            #expect(try await near.count() == 3 << 20)
+            // There is no more room, and small values do not count.
+            let other = try await runtime.spawn(Warehouse.self, .init(goods: large), options: options)
+            #expect(try await other.node() == "head")
+            try await runtime.kill(near)
+            let far = try await runtime.spawn(Warehouse.self, .init(goods: small), options: options)
+            #expect(try await far.node() == "head")
+        }
+    }
+
     @Test func `sockets of killed owners are removed by the next, and a runtime leaves none`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime(directory: scratch.path) { runtime in

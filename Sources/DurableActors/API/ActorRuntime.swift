@@ -233,6 +233,7 @@ extension ActorRuntime {
             executable: executable,
             getsExisting: getsExisting
         )
+        request.argumentBytes = objects.sharedBytes(of: references)
         // Each of its lives gets the arguments again.
         defer { if !references.isEmpty { calls.channel(to: request.id).keep(references) } }
         guard let turn = Turn.current, !getsExisting else { return try handle(type, await location(.create(request))) }

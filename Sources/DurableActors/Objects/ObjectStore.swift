@@ -1,6 +1,7 @@
 internal import DurableCore
 internal import DurableSupervisor
 internal import DurableTransport
+internal import Glibc
 
 /// A process's part of the object store: what it owns, and what it has of others.
 final class ObjectStore: Sendable {
@@ -26,6 +27,16 @@ final class ObjectStore: Sendable {
         cancellation: (@Sendable (CallFrame.Cancellation) -> Void)? = nil
     ) -> HeldObject {
         HeldObject(name, nested: nested, cancellation: cancellation) { [owned] in owned.forget(name.number) }
+    }
+
+    /// The bytes of those values that are large, by the processes that have them; `nil` when none is.
+    func sharedBytes(of objects: [HeldObject]) -> [Int32: Int]? {
+        var bytes: [Int32: Int] = [:]
+        for object in objects {
+            guard case .success(.segment(let segment))? = object.contents.outcome else { continue }
+            bytes[object.name.owner?.pid ?? getpid(), default: 0] += segment.count
+        }
+        return bytes.isEmpty ? nil : bytes
     }
 
     /// Lets everything go.

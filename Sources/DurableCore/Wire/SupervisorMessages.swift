@@ -12,6 +12,8 @@ package struct CreateRequest: Sendable, Hashable, Codable {
     package var isDerived = false
     /// Whether it follows from its owner alone, whose later lives will ask for it again.
     package var isAskedForAgain = false
+    /// The bytes of large values that its arguments refer to, by the processes that have them; `nil` for none.
+    package var argumentBytes: [Int32: Int]?
     package var executable: String
     /// Whether an actor that has the name already will do.
     package var getsExisting: Bool
