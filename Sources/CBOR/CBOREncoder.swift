@@ -1,7 +1,7 @@
 /// Encodes `Codable` values as deterministic CBOR (RFC 8949, section 4.2.1).
 ///
 /// Equal values give equal bytes as long as their `encode(to:)` writes the same things: map keys are sorted, numbers
-/// take their shortest form. `Set` writes its elements in its own order, which differs between runs.
+/// take their shortest form, and sets and dictionaries come in the order of their encoded members or keys.
 /// Properties become map entries under their names; `CodedTypes.swift` says how dates, data, dictionaries and nested
 /// optionals look. If a key is written twice in one map, the last value stays.
 public struct CBOREncoder: Sendable {

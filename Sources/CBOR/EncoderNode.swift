@@ -204,7 +204,13 @@ final class EncoderNode: Encoder {
         var child = takeChild()
         child.open(type: Value.self, parent: self, key: key, level: level + 1, depth: depth)
         do {
-            try value.encode(to: child)
+            if let unordered = value as? any HashOrdered, Swift.type(of: unordered).isHashOrdered {
+                var elements = CBOREncoder()
+                elements.userInfo = session.userInfo
+                try unordered.encodeSorted(to: child, with: elements)
+            } else {
+                try value.encode(to: child)
+            }
             try child.close()
         } catch {
             child.abandon()

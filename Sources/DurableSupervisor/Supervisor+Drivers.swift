@@ -74,7 +74,8 @@ extension Supervisor {
         guard endsInProgress == 0 else { return }
         // What was released may start somebody who waits: then the answer is another.
         let isStopping = isPlacing || hosted.values.contains { $0.slot.isEnding }
-        let isUsed = !drivers.isEmpty || hosted.values.contains(where: isUsed)
+        // Nobody else can come for what is in a temporary directory.
+        let isUsed = !drivers.isEmpty || !configuration.isEphemeral && hosted.values.contains(where: isUsed)
         if !isStopping {
             // Those who left are answered once nothing of theirs runs any more.
             for answer in leaveWaiters { answer(.left(isLast: !isUsed)) }

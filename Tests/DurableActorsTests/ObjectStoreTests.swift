@@ -112,9 +112,7 @@ import Testing
         async throws
     {
         try await withSlow { runtime, slow, hold in
-            let ref = slow.submit { try await $0.work(1, hold) }
-            let setup = Librarian.Setup(source: ref)
-            let librarian = try await runtime.spawn(Librarian.self, setup, options: .resilient)
+            let librarian = try await Self.spawn(on: runtime, waitingFor: slow, hold)
             let given = librarian.submit { try await $0.given() }
             #expect(!given.isReady)
             unlink(hold)
@@ -159,7 +157,7 @@ import Testing
 
     @Test func `RST-36: a call that is retried gets the values of its references again`() async throws {
         let scratch = ScratchDirectory()
-        try await ActorRuntime.withRuntime { runtime in
+        try await ActorRuntime.withRuntime(configuration: Self.forgetful) { runtime in
             let options = ActorOptions.resilient
             let librarian = try await runtime.spawn(Librarian.self, Librarian.Setup(), options: options)
             let attempts = scratch.file("attempts")
@@ -328,13 +326,28 @@ import Testing
         }
     }
 
+    /// Nobody but the actor has the reference behind this.
+    private static func spawn(on runtime: ActorRuntime, waitingFor slow: Patient, _ hold: String) async throws
+        -> Librarian
+    {
+        let setup = Librarian.Setup(source: slow.submit { try await $0.work(1, hold) })
+        return try await runtime.spawn(Librarian.self, setup, options: .resilient)
+    }
+
+    /// What is kept here is kept by those who have it, and not because it was sent a moment ago.
+    private static var forgetful: RuntimeConfiguration {
+        var configuration = RuntimeConfiguration()
+        configuration.objectLease = .milliseconds(1)
+        return configuration
+    }
+
     /// A runtime with an actor whose calls wait while a file is there.
     private func withSlow(_ body: (ActorRuntime, Patient, String) async throws -> Void) async throws {
         let scratch = ScratchDirectory()
         let hold = scratch.file("hold")
         Notes.write("", to: hold)
         defer { unlink(hold) }
-        try await ActorRuntime.withRuntime { runtime in
+        try await ActorRuntime.withRuntime(configuration: Self.forgetful) { runtime in
             let slow = try await runtime.spawn(Patient.self, Patient.Setup(log: scratch.file("log")))
             try await body(runtime, slow, hold)
         }

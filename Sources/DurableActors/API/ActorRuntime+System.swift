@@ -59,8 +59,6 @@ extension ActorRuntime {
         var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
         let group = try options?.group(of: Act.self, actor)
-        // Also for the attempts that follow.
-        defer { withExtendedLifetime(encoder.references) {} }
         while true {
             let end = try await attempt(actor, target, encoder, key, group, effort)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),

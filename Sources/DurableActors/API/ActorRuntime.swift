@@ -133,7 +133,8 @@ extension ActorRuntime {
         _ arguments: Act.Arguments,
         options: ActorOptions = .resilient
     ) async throws -> Act {
-        let detached = options.detached(name: name, namespace: scope(namespace))
+        let chosen = options.namespace == ActorOptions.default.namespace ? nil : options.namespace
+        let detached = options.detached(name: name, namespace: scope(namespace ?? chosen))
         return try await create(type, arguments, detached, getsExisting: true)
     }
 
@@ -205,6 +206,9 @@ extension ActorRuntime {
         getsExisting: Bool
     ) async throws -> Act {
         try options.validate()
+        guard !_typeName(type).contains("<") else {
+            throw ActorError(.invalidArgument, "the actor type \(type) is generic, which actors cannot be")
+        }
         try checkDeclarations(of: type)
         var options = options
         if options.name == nil, options.namespace == ActorOptions.default.namespace {
@@ -212,7 +216,9 @@ extension ActorRuntime {
             options.namespace = scope(nil)
         }
         guard let typeName = _mangledTypeName(type), _typeByName(typeName) != nil else {
-            let message = "the type \(type) cannot be found by name in a worker; declare it outside of functions"
+            let message = """
+                the type \(type) cannot be found by name in a worker; declare it outside of functions, and not private
+                """
             throw ActorError(.invalidArgument, message)
         }
         var encoded: [UInt8] = []

@@ -82,6 +82,21 @@ public struct CallOptions: Sendable, Hashable {
         return options
     }
 
+    /// These options together with others, as in `.idempotencyKey("order-42").and(.timeout(.seconds(1)))`. Where both say
+    /// something, the others count.
+    public func and(_ others: CallOptions) -> CallOptions {
+        var options = self
+        if let key = others.idempotencyKey {
+            options.idempotencyKey = key
+            options.retention = others.retention
+        }
+        options.maxTaskRetries = others.maxTaskRetries ?? maxTaskRetries
+        options.timeout = others.timeout ?? timeout
+        options.retryOn = others.retryOn ?? retryOn
+        options.concurrencyGroup = others.concurrencyGroup ?? concurrencyGroup
+        return options
+    }
+
     /// How hard the call is tried, from now on.
     /// - Parameters:
     ///   - actor: The actor that is called.
@@ -150,9 +165,9 @@ extension DurableActor {
     ///   other arguments, with `limitExceeded` when the actor keeps too many records, with `sessionExpired` when this
     ///   call was first sent so long ago that its record may be gone, and with `timedOut` when the outcome did not come
     ///   in time.
-    nonisolated public func with<Result: Sendable>(
+    nonisolated(nonsending) public func with<Result: Sendable>(
         _ options: CallOptions,
-        _ body: (Self) async throws -> Result
+        _ body: nonisolated(nonsending) (Self) async throws -> Result
     ) async throws -> Result {
         try await PendingOptions.$current.withValue(PendingOptions(options, for: id)) { try await body(self) }
     }

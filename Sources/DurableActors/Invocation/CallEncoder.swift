@@ -9,8 +9,6 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
 
     var arguments: [[UInt8]] = []
     var genericSubstitutions: [String] = []
-    /// References anywhere in the arguments; their values are kept for the call.
-    var references: [HeldObject] = []
     /// Arguments that are references: the call is made when their values are there.
     var dependencies: [any CallDependency] = []
 
@@ -27,7 +25,6 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
         do {
             let found = try EncodedReferences.collect { arguments.append(try CBOREncoder().encode(argument.value)) }
             guard !found.isEmpty else { return }
-            references += found
             if let reference = argument.value as? any CallDependency { dependencies.append(reference) }
         } catch {
             let message = "the argument \"\(argument.name)\" cannot be encoded"

@@ -1,3 +1,4 @@
+internal import Distributed
 internal import DurableStore
 @_spi(Reflection) internal import Swift
 
@@ -48,7 +49,9 @@ struct LayoutDescription {
             lines[path] = name + suffix
             return
         }
-        let fields = Self.isOfLibrary(type) ? [] : Self.fields(of: type)
+        // A handle is stored as an identity, whatever its actor has.
+        let isNamedOnly = Self.isOfLibrary(type) || type is any DistributedActor.Type
+        let fields = isNamedOnly ? [] : Self.fields(of: type)
         guard !fields.isEmpty else {
             lines[path] = name + suffix
             return
@@ -75,6 +78,11 @@ struct LayoutDescription {
 
     private static func fields(of type: Any.Type) -> [(name: String, type: Any.Type)] {
         var fields: [(String, Any.Type)] = []
+        switch _MetadataKind(rawValue: metadataKind(of: type)) {
+        case .class, .struct, .enum, .tuple: break
+        // Asked for the fields of an existential, the standard library crashes; the others have none.
+        default: return []
+        }
         // Classes are looked at only when asked for: option 1.
         let options = _EachFieldOptions(rawValue: type is AnyClass ? 1 : 0)
         _ = _forEachField(of: type, options: options) { name, _, type, _ in
@@ -84,6 +92,9 @@ struct LayoutDescription {
         return fields
     }
 }
+
+/// What Swift's runtime says a type is, as reflection in the standard library asks it.
+@_silgen_name("swift_getMetadataKind") private func metadataKind(of type: Any.Type) -> UInt
 
 /// Lets optionals be recognised from a metatype.
 private protocol LayoutOptional {

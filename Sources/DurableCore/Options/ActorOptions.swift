@@ -147,6 +147,20 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         return options
     }
 
+    /// These options for an actor of which this many calls run at once; see `maxConcurrency`.
+    public func maxConcurrency(_ calls: Int) -> ActorOptions {
+        var options = self
+        options.maxConcurrency = calls
+        return options
+    }
+
+    /// These options with a limit for the unanswered calls of each process; see `maxPendingCalls`.
+    public func maxPendingCalls(_ limit: RepeatLimit) -> ActorOptions {
+        var options = self
+        options.maxPendingCalls = limit
+        return options
+    }
+
     /// These options for an actor that shares a worker process with the other actors of a group.
     public func shared(_ group: String) -> ActorOptions {
         var options = self
