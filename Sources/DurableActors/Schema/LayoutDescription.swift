@@ -1,4 +1,5 @@
 internal import Distributed
+internal import DurableCore
 internal import DurableStore
 @_spi(Reflection) internal import Swift
 
@@ -86,7 +87,8 @@ struct LayoutDescription {
         // Classes are looked at only when asked for: option 1.
         let options = _EachFieldOptions(rawValue: type is AnyClass ? 1 : 0)
         _ = _forEachField(of: type, options: options) { name, _, type, _ in
-            fields.append((String(cString: name), type))
+            // A handle's token is never stored.
+            if type != HandleToken?.self { fields.append((String(cString: name), type)) }
             return true
         }
         return fields

@@ -90,7 +90,7 @@ public struct ActorError: Error, Sendable, Hashable, Codable, CustomStringConver
     public init(_ code: Code, _ message: String, actor: ActorID? = nil, cause: String? = nil) {
         self.code = code
         self.message = message
-        self.actor = actor
+        self.actor = actor?.bare
         self.cause = cause
     }
 

@@ -1,11 +1,28 @@
 /// Names one actor for its whole life, over all its incarnations.
+///
+/// The identity that comes out of a handle of an actor with ``ActorOptions/endsWithLastHandle`` keeps the actor like the
+/// handle itself.
 public struct ActorID: Identifier128 {
     package let high: UInt64
     package let low: UInt64
+    /// What the handle keeps that the identity is part of. It is no part of what the identity says.
+    package var token: HandleToken?
 
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
+    }
+
+    /// The identity alone, which keeps nothing.
+    package var bare: ActorID { ActorID(high: high, low: low) }
+
+    /// Whether both name the same actor.
+    public static func == (left: Self, right: Self) -> Bool { left.high == right.high && left.low == right.low }
+
+    /// Adds the identifier's bits.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(high)
+        hasher.combine(low)
     }
 
     /// 32 hexadecimal digits.
