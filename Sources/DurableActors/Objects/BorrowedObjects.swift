@@ -52,6 +52,9 @@ final class BorrowedObjects: Sendable {
         return object
     }
 
+    /// Has its owner keep a value for good. It is told before it can hear of this process's end.
+    func keep(_ id: ObjectID) { send(.keep(id.number), to: id.owner) }
+
     /// Fails everything that has not arrived.
     func stop(_ error: ActorError) {
         let owners = state.withLock { state in

@@ -17,6 +17,8 @@ final class OwnedObjects: Sendable {
         var pinned: HeldObject?
         /// How often others have fetched it and not released it.
         var fetches = 0
+        /// Whether it is kept for good.
+        var isKept = false
         var leaseEnd: ContinuousClock.Instant
     }
 
@@ -32,8 +34,19 @@ final class OwnedObjects: Sendable {
         /// Keeps a value no longer for others, unless one of them has it or may ask for it yet. The value is returned to
         /// be let go outside of the lock, which its end takes.
         mutating func unpin(_ number: UInt64) -> HeldObject? {
-            guard let entry = entries[number], entry.fetches == 0, entry.leaseEnd <= .now else { return nil }
+            guard let entry = entries[number], entry.fetches == 0, entry.leaseEnd <= .now, !entry.isKept else {
+                return nil
+            }
             return entries[number]?.pinned.take()
+        }
+
+        /// Keeps a value for good.
+        mutating func keep(_ number: UInt64, _ object: HeldObject?) {
+            guard stopped == nil, let object = entries[number]?.object ?? object else { return }
+            var entry = entries[number] ?? Entry(object: object, leaseEnd: .now)
+            entry.pinned = object
+            entry.isKept = true
+            entries[number] = entry
         }
     }
 
@@ -76,6 +89,9 @@ final class OwnedObjects: Sendable {
         if isFirst { sweepLater() }
         return ObjectID(owner: try exported.get(), number: number)
     }
+
+    /// Keeps a value for as long as this process lives.
+    func keep(_ object: HeldObject) { state.withLock { $0.keep(object.name.number, object) } }
 
     /// The value of an id, if it is one of this process's.
     /// - Throws: When it is, and is not kept any more.
@@ -176,6 +192,7 @@ final class OwnedObjects: Sendable {
         switch request {
         case .fetch(let number): fetch(number, connection)
         case .release(let number): release(number, 1, connection)
+        case .keep(let number): state.withLock { $0.keep(number, nil) }
         case .cancel(let number, let recursive):
             let object = state.withLock { $0.entries[number].flatMap { $0.pinned ?? $0.object } }
             object?.cancel(recursive ? .recursive : .single)
@@ -224,7 +241,9 @@ final class OwnedObjects: Sendable {
             state.entries[number]?.fetches -= released
             let unpinned = state.unpin(number)
             // What its lease still keeps goes when that is over.
-            guard state.entries[number]?.pinned != nil, !state.isSweeping else { return (unpinned, false) }
+            guard let entry = state.entries[number], entry.pinned != nil, !entry.isKept, !state.isSweeping else {
+                return (unpinned, false)
+            }
             state.isSweeping = true
             return (unpinned, true)
         }
@@ -246,7 +265,7 @@ final class OwnedObjects: Sendable {
     private func sweep() {
         let (unpinned, goesOn) = state.withLock { state in
             let unpinned = state.entries.keys.compactMap { state.unpin($0) }
-            state.isSweeping = state.entries.values.contains { $0.pinned != nil && $0.fetches == 0 }
+            state.isSweeping = state.entries.values.contains { $0.pinned != nil && $0.fetches == 0 && !$0.isKept }
             return (unpinned, state.isSweeping)
         }
         withExtendedLifetime(unpinned) {}

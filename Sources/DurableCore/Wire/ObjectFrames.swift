@@ -51,6 +51,8 @@ package enum ObjectRequest: Sendable, Hashable {
     case release(UInt64)
     /// The call whose result it will be is to end early.
     case cancel(UInt64, recursive: Bool)
+    /// It is to be kept for as long as its owner lives: it may be stored where nobody counts it.
+    case keep(UInt64)
 
     /// The frame's payload.
     package func encoded() -> [UInt8] {
@@ -64,6 +66,9 @@ package enum ObjectRequest: Sendable, Hashable {
             writer.write(number)
         case .cancel(let number, let recursive):
             writer.write(UInt8(recursive ? 3 : 2))
+            writer.write(number)
+        case .keep(let number):
+            writer.write(UInt8(4))
             writer.write(number)
         }
         return writer.bytes
@@ -80,6 +85,7 @@ package enum ObjectRequest: Sendable, Hashable {
         case 1: self = .release(number)
         case 2: self = .cancel(number, recursive: false)
         case 3: self = .cancel(number, recursive: true)
+        case 4: self = .keep(number)
         default: throw MalformedBytes("an object request begins with \(tag)")
         }
     }
