@@ -50,6 +50,12 @@ package enum Limits {
     /// How long a value is kept behind the moment when its reference was sent to another process, which may not have
     /// asked for it yet.
     package static let objectLease: Duration = .seconds(10)
+    /// How often it is tried to end an actor whose last handle has gone; the last time without its consent.
+    package static let unheldEndsMax = 8
+    /// How long such an actor may take to end itself.
+    package static let unheldEndTimeout: Duration = .seconds(30)
+    /// The pause behind the first attempt; it grows with each.
+    package static let unheldEndPause: Duration = .milliseconds(50)
     /// Calls of one process to one actor that may be unanswered.
     package static let pendingCallsMax = 1 << 20
     /// Unanswered calls of one process to one actor at which it warns for the first time.

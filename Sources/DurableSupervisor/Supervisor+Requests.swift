@@ -118,7 +118,9 @@ extension Supervisor {
                 changes.records.append(record)
                 persistSoon()
             }
-            return .location(ActorLocation(use(record, executable: request.executable)))
+            var location = ActorLocation(use(record, executable: request.executable))
+            location.isFound = true
+            return .location(location)
         case .nameTaken(let holder):
             let (name, namespace) = (request.options.name ?? "", request.options.namespace)
             let message = "the name \"\(name)\" in namespace \"\(namespace)\" belongs to a living actor; kill it "

@@ -56,6 +56,27 @@ struct ActorOptionsTests {
         #expect(message(.maxConcurrency(.max)) == nil)
     }
 
+    @Test func `an end with the last handle is for actors without a name, and stored only if it is wanted`() throws {
+        #expect(!ActorOptions().endsWithLastHandle)
+        let before = try JSONEncoder().encode(ActorOptions())
+        #expect(!String(decoding: before, as: UTF8.self).contains("nheld"))
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: before) == ActorOptions())
+        var options = ActorOptions()
+        options.endsWithLastHandle = true
+        #expect(message(options) == nil)
+        #expect(try JSONDecoder().decode(ActorOptions.self, from: JSONEncoder().encode(options)) == options)
+        let rule = "endsWithLastHandle is for actors that are found by handles only;"
+        #expect(message(options.detached(name: "one")) == "\(rule) name is one, isDetached is true")
+        options.name = "one"
+        #expect(message(options) == "\(rule) name is one, isDetached is false")
+        options.name = nil
+        options.isDetached = true
+        #expect(message(options) == "\(rule) name is nil, isDetached is true")
+        options.isDetached = false
+        options.endsWithLastHandle = false
+        #expect(options == ActorOptions())
+    }
+
     @Test(arguments: ["", ".hidden", "a b", "a/b", "ä", "a\0", "..", String(repeating: "x", count: 129)])
     func aNameThatIsNotAllowedIsNamedWithTheRule(name: String) {
         let allowed = "allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"

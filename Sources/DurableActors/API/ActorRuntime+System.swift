@@ -53,12 +53,14 @@ extension ActorRuntime {
         _ target: RemoteCallTarget,
         _ encoder: CallEncoder
     ) async throws -> CallOutcome where Act.ID == ActorID {
-        let actor = callee.id
+        let actor = callee.id.bare
         let method = calls.channel(to: actor).options(of: target.identifier, Act.self)
         let options = PendingOptions.current?.take(for: actor) ?? method.map { _ in CallOptions() }
         var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
         let group = try options?.group(of: Act.self, actor)
+        // An actor that ends with its last handle has not lost it before its answer.
+        defer { withExtendedLifetime(callee) {} }
         while true {
             let end = try await attempt(actor, target, encoder, key, group, effort)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),

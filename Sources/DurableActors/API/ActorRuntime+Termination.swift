@@ -16,9 +16,14 @@ extension ActorRuntime {
         guard timeout > .zero else {
             throw ActorError(.invalidArgument, "timeout is \(timeout); allowed is more than 0", actor: actor.id)
         }
+        try await terminate(actor.id.bare, within: timeout)
+    }
+
+    /// Ends an actor that is known by its identity only, when it has done what it was asked to do before.
+    func terminate(_ actor: ActorID, within timeout: Duration) async throws {
         if case .worker(let host) = membership { try await host.flushFinishedTurns() }
         do throws(ActorError) {
-            try await terminate(actor.id, CallEffort(retries: .unlimited, deadline: CallEffort.Deadline(timeout)))
+            try await terminate(actor, CallEffort(retries: .unlimited, deadline: CallEffort.Deadline(timeout)))
         } catch {
             switch error.code {
             case .died: break

@@ -168,7 +168,7 @@ extension ActorRuntime {
     ///   - noRestart: Whether it ends for good, with its state, and its name is free. Otherwise only this life ends,
     ///     which counts as a restart. Ray: `ray.kill`, with the same default.
     public func kill(_ actor: some DurableActor, noRestart: Bool = true) async throws {
-        _ = try await ask(.kill(actor.id, noRestart: noRestart))
+        _ = try await ask(.kill(actor.id.bare, noRestart: noRestart))
     }
 
     /// Living actors of the runtime, unless told otherwise all of them, of every driver.
@@ -246,6 +246,7 @@ extension ActorRuntime {
         request.ownerLife = turn.lifeOfChildren
         // One that has ended is not had again by creating it: then it is the next.
         while let child = turn.nextChild(request.kind) {
+            if objects.handles.isEnding(child) { continue }
             request.id = child
             request.isDerived = true
             request.isAskedForAgain = turn.call == nil
@@ -281,7 +282,7 @@ extension ActorRuntime {
             throw ActorError(.invalidArgument, message, actor: location.id)
         }
         calls.channel(to: location.id).located(location)
-        return try Act.resolve(id: location.id, using: self)
+        return try Act.resolve(id: handleID(location), using: self)
     }
 
     private func location(_ request: SupervisorRequest) async throws -> ActorLocation {

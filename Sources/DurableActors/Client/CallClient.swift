@@ -30,6 +30,7 @@ final class CallClient: Sendable {
     func channel(to actor: ActorID) -> ActorChannel {
         channels.withLock { channels in
             if let known = channels[actor] { return known }
+            let actor = actor.bare
             let channel = ActorChannel(actor: actor, session: session, calls: self)
             // A channel keeps its client, so a client that is stopped keeps no channel.
             if stopped.withLock({ $0 == nil }) { channels[actor] = channel }

@@ -80,7 +80,7 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
     /// Adds a worker; false when it is here already.
     func push(_ worker: Worker) -> Bool {
         update { state in
-            let (isNew, action) = state.schedule.push(worker.id)
+            let (isNew, action) = state.schedule.push(worker.id.bare)
             if isNew { state.workers[worker.id] = worker }
             return (isNew, action)
         }
@@ -246,8 +246,8 @@ final class PoolWorkers<Worker: DurableActor>: Sendable {
                     state.lastFailure = ActorError(.died, "the replacement is dead already", actor: worker.id)
                     return ((), state.schedule.replaced(by: nil))
                 case .success(let worker):
-                    state.workers[worker.id] = worker
-                    return ((), state.schedule.replaced(by: worker.id))
+                    state.workers[worker.id.bare] = worker
+                    return ((), state.schedule.replaced(by: worker.id.bare))
                 case .failure(let error):
                     state.lastFailure = error
                     return ((), state.schedule.replaced(by: nil))

@@ -15,7 +15,9 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
     /// The method returned a value.
     public func onReturn<Success: Codable>(value: Success) async throws {
         do {
-            let bytes = try CBOREncoder().encode(value)
+            var bytes: [UInt8] = []
+            // What it refers to is kept for a while after this.
+            _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value) }
             guard bytes.count <= Limits.valueBytesMax else {
                 let message = "the result has \(bytes.count) bytes; at most \(Limits.valueBytesMax) can be returned"
                 return result.withLock { $0 = .failed(ActorError(.limitExceeded, message)) }

@@ -110,6 +110,9 @@ enum EncodedReferences {
         return found
     }
 
+    /// Whether somebody keeps what is noted.
+    static var areCollected: Bool { pthread_getspecific(key) != nil }
+
     static func note(_ object: HeldObject) {
         guard let place = pthread_getspecific(key) else { return }
         place.assumingMemoryBound(to: [HeldObject].self).pointee.append(object)

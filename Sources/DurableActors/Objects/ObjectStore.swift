@@ -7,6 +7,8 @@ internal import Glibc
 final class ObjectStore: Sendable {
     let owned: OwnedObjects
     let borrowed: BorrowedObjects
+    /// The handles of actors that end with their last one.
+    let handles: HandleTokens
 
     /// - Parameters:
     ///   - loop: A loop that runs no user code, so that others do not wait for that.
@@ -15,6 +17,7 @@ final class ObjectStore: Sendable {
         let owned = OwnedObjects(loop: loop, layout: layout, lease: lease)
         self.owned = owned
         borrowed = BorrowedObjects(loop: loop) { owned.path(of: $0) }
+        handles = HandleTokens(owned: owned, borrowed: borrowed, loop: loop, lease: lease)
     }
 
     /// The value of an id.
@@ -41,6 +44,7 @@ final class ObjectStore: Sendable {
 
     /// Lets everything go.
     func stop(_ error: ActorError) {
+        handles.stop()
         borrowed.stop(error)
         owned.stop(error)
     }

@@ -126,7 +126,10 @@ struct TaskOrder: Codable, Sendable {
             return CallOutcome(throwing: error)
         }
         do {
-            return .returned(try CBOREncoder().encode(output))
+            var bytes: [UInt8] = []
+            // What it refers to is kept for a while after this.
+            _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(output) }
+            return .returned(bytes)
         } catch {
             return .failed(ActorError(.serialization, "the result of \(title) cannot be encoded", cause: "\(error)"))
         }

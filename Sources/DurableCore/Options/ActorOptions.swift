@@ -109,6 +109,22 @@ public struct ActorOptions: Sendable, Hashable, Codable {
     /// killed.
     public var isDetached: Bool = false
 
+    /// Whether the actor ends when nobody has a handle of it any more, in any process; false unless given. Ray's actors
+    /// without a name do. It ends as by `terminate`, so that what it was asked for before is done.
+    ///
+    /// Swift lets a handle go at its last use, not at the end of its scope: an actor that is to work on while nobody uses
+    /// a handle must not have this option. The handles count that `spawn` has returned and those that are made of them,
+    /// in arguments, results, tasks and actors' memory; not the actor's own `self`. A handle that is put into
+    /// checkpointed state, or encoded by the program itself, keeps the actor until its owner ends, and so does the end
+    /// of the process that has made it.
+    public var endsWithLastHandle: Bool {
+        get { endsUnheld ?? false }
+        set { endsUnheld = newValue ? true : nil }
+    }
+
+    /// Whether it does. Options that were stored before there was the choice say nothing.
+    private var endsUnheld: Bool?
+
     /// Which earlier states are kept, so that the actor can be put back to one; none unless asked for. Every commit
     /// then stores what it replaces as well.
     public var history: HistoryPolicy?
@@ -248,6 +264,13 @@ public struct ActorOptions: Sendable, Hashable, Codable {
                 .invalidArgument,
                 "resources are reserved for dedicated actors only; isolation is \(isolation)"
             )
+        }
+        if endsWithLastHandle, isDetached || name != nil {
+            let message = """
+                endsWithLastHandle is for actors that are found by handles only; name is \(name ?? "nil"), isDetached \
+                is \(isDetached)
+                """
+            throw ActorError(.invalidArgument, message)
         }
         if let name { try Self.validate(name, as: "name") }
         if case .shared(let group) = isolation { try Self.validate(group, as: "isolation's group") }

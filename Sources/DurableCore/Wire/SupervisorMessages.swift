@@ -86,6 +86,8 @@ package struct ActorLocation: Sendable, Hashable, Codable {
     package var options: ActorOptions
     /// The group whose worker it shares.
     package var group: ActorID?
+    /// Whether it was there already when it was to be created.
+    package var isFound: Bool?
 
     package init(_ record: ActorRecord) {
         group = record.group
