@@ -45,6 +45,8 @@ package enum Limits {
     package static let frameBytesMax = 64 << 20
     /// The bytes of one call, reply or object, which go through shared memory when they are many.
     package static let valueBytesMax = 512 << 20
+    /// The bytes of a constructor's arguments, which are stored in the registry.
+    package static let constructorBytesMax = 16 << 20
     /// Values of at least this size are kept and sent in shared memory.
     package static let sharedValueBytesMin = 1 << 20
     /// How long a value is kept behind the moment when its reference was sent to another process, which may not have

@@ -15,9 +15,20 @@ package final class SharedSegment: Sendable {
         var descriptor: Int32 = -1
         let error = bytes.withUnsafeBytes { durable_segment_create($0.baseAddress, $0.count, &descriptor) }
         guard error == 0 else { throw TransportError(errno: error, "\(bytes.count) bytes cannot be shared") }
+        guard Int(descriptor) < Self.descriptorsMax else {
+            close(descriptor)
+            throw TransportError(errno: EMFILE, "\(bytes.count) bytes cannot be shared")
+        }
         self.descriptor = descriptor
         count = bytes.count
     }
+
+    /// The last quarter of the process's descriptors is for files and connections, without which nothing goes on.
+    private static let descriptorsMax: Int = {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return 768 }
+        return Int(clamping: limit.rlim_cur / 4 * 3)
+    }()
 
     /// Takes over a descriptor that came from elsewhere.
     /// - Throws: `protocolViolation` when it is not that of a segment, or somebody could still change the bytes.

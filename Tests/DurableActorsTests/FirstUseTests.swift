@@ -29,19 +29,23 @@ import Testing
 
     @MainActor
     @Test func `options are given to calls on the main actor, also several`() async throws {
-        try await ActorRuntime.withRuntime { runtime in
-            let counter = try await runtime.spawn(Counter.self)
-            var seen = 0
-            for _ in 1...2 {
-                let options = CallOptions.idempotencyKey("one").and(.timeout(.seconds(60)))
-                seen += try await counter.with(options) { try await $0.add(5) }
-            }
-            #expect(seen == 10)
-            #expect(try await counter.read() == 5)
-            let both = CallOptions.idempotencyKey("one").and(.timeout(.zero))
-            let error = await failure { _ = try await counter.with(both) { try await $0.add(5) } }
-            #expect(error?.code == .invalidArgument)
+        let runtime = try await ActorRuntime.start()
+        let counter = try await runtime.spawn(Counter.self)
+        var seen = 0
+        for _ in 1...2 {
+            let options = CallOptions.idempotencyKey("one").and(.timeout(.seconds(60)))
+            seen += try await counter.with(options) { try await $0.add(5) }
         }
+        #expect(seen == 10)
+        #expect(try await counter.read() == 5)
+        let both = CallOptions.idempotencyKey("one").and(.timeout(.zero))
+        do {
+            _ = try await counter.with(both) { try await $0.add(5) }
+            Issue.record("a call that waits for no time at all was made")
+        } catch let error as ActorError {
+            #expect(error.code == .invalidArgument)
+        }
+        await runtime.shutdown()
     }
 
     @Test func `a temporary runtime ends with its driver, whatever actors it has`() async throws {

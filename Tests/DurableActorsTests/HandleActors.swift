@@ -25,8 +25,6 @@ distributed actor Holder: DurableActor {
 
     distributed func drop() { held = [] }
 
-    distributed func dropLast() { held.removeLast() }
-
     distributed func take() -> [Counter] {
         defer { held = [] }
         return held

@@ -12,6 +12,7 @@ distributed actor Librarian: DurableActor {
     @Checkpointed var log: [Int] = []
     private var kept: [ObjectRef<Int>] = []
     private var bytes: ObjectRef<[UInt8]>?
+    private var outer: ObjectRef<[ObjectRef<Int>]>?
     private let first: Int
 
     init(_ setup: Setup, actorSystem: ActorRuntime) async throws {
@@ -69,6 +70,20 @@ distributed actor Librarian: DurableActor {
         let ref = try actorSystem.put(value)
         kept.append(ref)
         return ref
+    }
+
+    distributed func lay(_ ref: ObjectRef<Int>) { kept = [ref] }
+
+    /// Gives away the only reference.
+    distributed func take() throws -> ObjectRef<Int> { kept.removeLast() }
+
+    distributed func keepOuter(_ ref: ObjectRef<[ObjectRef<Int>]>) { outer = ref }
+
+    distributed func readInner() async throws -> Int { try await outer?.value.first?.value ?? -1 }
+
+    distributed func weigh(_ bytes: [UInt8], _ number: Int) -> Int {
+        log.append(number)
+        return bytes.count
     }
 
     /// A reference to a call that this actor has made.

@@ -326,6 +326,80 @@ import Testing
         }
     }
 
+    @Test func `a reference that a process passes on is there for the next one, who owns it or not`() async throws {
+        try await ActorRuntime.withRuntime(configuration: Self.forgetful) { runtime in
+            let shelf = try await runtime.spawn(Librarian.self, Librarian.Setup())
+            for number in 1...50 {
+                try await Self.put(number, on: shelf, runtime)
+                #expect(try await shelf.take().value == number)
+            }
+        }
+    }
+
+    @Test func `references in a result are kept for whoever has a reference to the result`() async throws {
+        try await ActorRuntime.withRuntime(configuration: Self.forgetful) { runtime in
+            let counter = try await runtime.spawn(Counter.self)
+            let reader = try await runtime.spawn(Librarian.self, Librarian.Setup())
+            try await Self.give(reader, resultOf: counter, runtime)
+            // Nobody here has any of it now; each call gives the lease the time to end.
+            for _ in 0..<20 { _ = try await counter.read() }
+            #expect(try await reader.readInner() == 8)
+        }
+    }
+
+    @Test func `a call is the same with a reference to what was put anew`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let librarian = try await runtime.spawn(Librarian.self, Librarian.Setup(), options: .resilient)
+            for _ in 1...3 {
+                let ref = try runtime.put(4)
+                try await librarian.with(.idempotencyKey("once")) { try await $0.note(ref) }
+            }
+            #expect(try await librarian.list() == [4])
+            let caller = try await runtime.spawn(Mediator.self, options: .resilient)
+            let scratch = ScratchDirectory()
+            let attempts = scratch.file("attempts")
+            _ = try await caller.with(.maxTaskRetries(.unlimited)) {
+                try await $0.noteDying(9, at: librarian, times: 2, attempts: attempts)
+            }
+            #expect(try await librarian.list() == [4, 9])
+        }
+    }
+
+    @Test func `a constructor's arguments have a bound, and a reference to more has none`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let large = [UInt8](repeating: 1, count: 17 << 20)
+            let error = await failure { _ = try await runtime.spawn(Archivist.self, large) }
+            #expect(error?.code == .limitExceeded && error?.message.contains("reference") == true)
+            let near = try await runtime.spawn(Archivist.self, Array(large.prefix(15 << 20)), options: .resilient)
+            #expect(try await near.size() == 15 << 20)
+        }
+    }
+
+    @Test func `calls with more bytes than a connection buffers all arrive, in order`() async throws {
+        try await withSlow { runtime, slow, hold in
+            let ref = slow.submit { try await $0.work(1, hold) }
+            // Its constructor waits, so that all of these are sent at once.
+            let librarian = try await runtime.spawn(Librarian.self, Librarian.Setup(source: ref))
+            let bytes = [UInt8](repeating: 3, count: 700 << 10)
+            let calls = (0..<400).map { number in
+                librarian.submit { try await $0.weigh(bytes, number) }
+            }
+            unlink(hold)
+            #expect(try await runtime.get(calls) == Array(repeating: 700 << 10, count: 400))
+            #expect(try await librarian.list() == Array(0..<400))
+        }
+    }
+
+    /// Nobody here has the reference behind this.
+    private static func put(_ number: Int, on shelf: Librarian, _ runtime: ActorRuntime) async throws {
+        try await shelf.lay(runtime.put(number))
+    }
+
+    private static func give(_ reader: Librarian, resultOf counter: Counter, _ runtime: ActorRuntime) async throws {
+        let outer = counter.submit { [runtime] counter in [try runtime.put(try await counter.add(8))] }
+        try await reader.keepOuter(outer)
+    }
+
     /// Nobody but the actor has the reference behind this.
     private static func spawn(on runtime: ActorRuntime, waitingFor slow: Patient, _ hold: String) async throws
         -> Librarian
@@ -354,6 +428,18 @@ import Testing
     }
 }
 
+/// Has what it was made with.
+distributed actor Archivist: DurableActor {
+    private let bytes: [UInt8]
+
+    init(_ bytes: [UInt8], actorSystem: ActorRuntime) async {
+        self.actorSystem = actorSystem
+        self.bytes = bytes
+    }
+
+    distributed func size() -> Int { bytes.count }
+}
+
 /// Makes calls of its own.
 distributed actor Mediator: DurableActor {
     init(_ arguments: NoArguments, actorSystem: ActorRuntime) async {
@@ -370,6 +456,12 @@ distributed actor Mediator: DurableActor {
     distributed func add(_ amount: Int, to counter: Counter, key: String) async throws -> Added {
         let outcome = try await counter.with(.idempotencyKey(key)) { try await $0.add(amount) }
         return Added(outcome: outcome, process: getpid())
+    }
+
+    /// Has a value noted, and dies behind that as often as the file has fewer lines than `times`.
+    distributed func noteDying(_ value: Int, at librarian: Librarian, times: Int, attempts: String) async throws {
+        try await librarian.note(actorSystem.put(value))
+        if Attempts.note(in: attempts) <= times { raise(SIGKILL) }
     }
 
     distributed func note(_ number: Int, at librarian: Librarian) async throws {

@@ -39,7 +39,7 @@ struct HandleTokenTests {
 
             func handleToken(_ id: ObjectID) -> HandleToken? { id == known ? HandleToken { id } : nil }
         }
-        let owner = ObjectOwner(pid: 3, startTime: 4, membership: 5)
+        let owner = ObjectOwner(pid: 3, membership: 5)
         let known = ObjectID(owner: owner, number: 6)
         for (object, isKnown) in [(known, true), (ObjectID(owner: owner, number: 7), false)] {
             let bytes = try JSONEncoder().encode(held(as: object))

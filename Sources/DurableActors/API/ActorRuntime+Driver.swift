@@ -12,7 +12,7 @@ extension ActorRuntime {
     ///
     /// - Parameters:
     ///   - directory: Where registry and state are kept; created when missing, with access for this user only. Without
-    ///     one, a temporary directory that goes with the runtime.
+    ///     one, a temporary directory that goes with the runtime, as do all actors in it.
     ///   - configuration: How the runtime works. When the directory is served already, its supervisor's counts.
     /// - Returns: The runtime; end it with ``shutdown()``.
     /// - Throws: ``ActorError`` with `directoryUnusable`, `storageFull`, `invalidArgument` or `supervisorUnreachable`.
@@ -100,8 +100,8 @@ extension ActorRuntime {
     }
 
     /// Leaves the runtime: the actors that this process owns end, detached ones go on. The last driver to leave ends
-    /// the supervisor, unless detached actors run; then no process and, without a directory of its own, no file is
-    /// left. Calls that are still open fail with `runtimeStopped`.
+    /// the supervisor, unless detached actors run in a directory that was given; then no process and, in a temporary
+    /// directory, no file is left. Calls that are still open fail with `runtimeStopped`.
     public func shutdown() async {
         guard case .driver = membership,
             !isStopped.withLock({ was in

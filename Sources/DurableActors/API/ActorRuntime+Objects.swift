@@ -6,7 +6,7 @@ internal import Synchronization
 extension ActorRuntime {
     /// Keeps a copy of a value for everybody who gets the reference. Ray: `ray.put`.
     ///
-    /// A value of 1 MB or more lies in shared memory: passing the reference to many actors copies nothing, and each maps
+    /// A value of 1 MiB or more lies in shared memory: passing the reference to many actors copies nothing, and each maps
     /// it when it asks for the value. It is kept until no process has a reference any more, and ends with this process;
     /// actors that need a value longer have it in their checkpointed state.
     /// - Parameter value: The value. Later changes, of what it refers to, do not show in the copy.

@@ -59,6 +59,10 @@ extension ActorRuntime {
         var effort = try options?.effort(for: actor, method) ?? CallEffort()
         let key = try options?.deduplication(of: actor)
         let group = try options?.group(of: Act.self, actor)
+        var encoder = encoder
+        if !encoder.dependencies.isEmpty, let type = Act.self as? any DurableActor.Type {
+            encoder.overtakes = !type.concurrencyGroups.isEmpty
+        }
         // An actor that ends with its last handle has not lost it before its answer.
         defer { withExtendedLifetime(callee) {} }
         while true {
@@ -72,8 +76,8 @@ extension ActorRuntime {
 
     /// A call that is the same one when what makes it is run again.
     private static func child(of actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) -> ChildCall? {
-        if let turn = Turn.current { return turn.beginChild(of: actor, target.identifier, encoder.arguments) }
-        return TaskRun.current?.beginChild(of: actor, target.identifier, encoder.arguments)
+        if let turn = Turn.current { return turn.beginChild(of: actor, target.identifier, encoder.identity) }
+        return TaskRun.current?.beginChild(of: actor, target.identifier, encoder.identity)
     }
 
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
@@ -96,6 +100,7 @@ extension ActorRuntime {
         let child = key == nil ? Self.child(of: actor, target, encoder) : nil
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
+        identity.checksum = encoder.checksum(of: target.identifier)
         identity.waiting = waiting
         do {
             let end = try await calls.call(
@@ -104,6 +109,7 @@ extension ActorRuntime {
                 genericSubstitutions: encoder.genericSubstitutions,
                 arguments: encoder.arguments,
                 dependencies: encoder.dependencies,
+                overtakes: encoder.overtakes,
                 identity: identity,
                 effort: effort
             )

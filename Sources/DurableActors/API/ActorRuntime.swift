@@ -169,6 +169,7 @@ extension ActorRuntime {
     ///     which counts as a restart. Ray: `ray.kill`, with the same default.
     public func kill(_ actor: some DurableActor, noRestart: Bool = true) async throws {
         _ = try await ask(.kill(actor.id.bare, noRestart: noRestart))
+        if noRestart { calls.forgetReferences(of: actor.id.bare) }
     }
 
     /// Living actors of the runtime, unless told otherwise all of them, of every driver.
@@ -228,6 +229,13 @@ extension ActorRuntime {
         } catch {
             throw ActorError(.serialization, "the arguments of \(type) cannot be encoded", cause: "\(error)")
         }
+        guard encoded.count <= Limits.constructorBytesMax else {
+            let message = """
+                the arguments of \(type) have \(encoded.count) bytes, and may have \(Limits.constructorBytesMax); pass a \
+                reference to what was `put`, or give it to the actor by a call
+                """
+            throw ActorError(.limitExceeded, message)
+        }
         var generator = SystemRandomNumberGenerator()
         var request = CreateRequest(
             id: ActorID(random: &generator),
@@ -240,12 +248,28 @@ extension ActorRuntime {
             getsExisting: getsExisting
         )
         request.argumentBytes = objects.sharedBytes(of: references)
-        // Each of its lives gets the arguments again.
-        defer { if !references.isEmpty { calls.channel(to: request.id).keep(references) } }
-        guard let turn = Turn.current, !getsExisting else { return try handle(type, await location(.create(request))) }
+        let actor = try await made(type, request) { request in
+            try kind(of: request, arguments, references)
+        }
+        // Each of its lives gets the arguments again. An actor that was there before has its own.
+        if !references.isEmpty, !getsExisting { calls.channel(to: actor.id.bare).keep(references) }
+        return actor
+    }
+
+    /// Has an actor made, or finds the one that an earlier life of what makes it had made.
+    private func made<Act: DurableActor>(
+        _ type: Act.Type,
+        _ request: CreateRequest,
+        kind: (CreateRequest) throws -> [UInt8]
+    ) async throws -> Act {
+        guard let turn = Turn.current, !request.getsExisting else {
+            return try handle(type, await location(.create(request)))
+        }
+        let kind = try kind(request)
+        var request = request
         request.ownerLife = turn.lifeOfChildren
         // One that has ended is not had again by creating it: then it is the next.
-        while let child = turn.nextChild(request.kind) {
+        while let child = turn.nextChild(kind) {
             if objects.handles.isEnding(child) { continue }
             request.id = child
             request.isDerived = true
@@ -253,6 +277,19 @@ extension ActorRuntime {
             if case .location(let location) = try await ask(.create(request)) { return try handle(type, location) }
         }
         return try handle(type, await location(.create(request)))
+    }
+
+    /// What is the same when one actor is created twice.
+    private func kind(
+        of request: CreateRequest,
+        _ arguments: some Encodable,
+        _ references: [HeldObject]
+    ) throws -> [UInt8] {
+        var request = request
+        if !references.isEmpty {
+            try EncodedReferences.numbered { request.arguments = try CBOREncoder().encode(arguments) }
+        }
+        return request.kind
     }
 
     /// Checks what a type says of its methods, once for each type.

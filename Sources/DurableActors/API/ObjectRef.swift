@@ -4,7 +4,7 @@ internal import DurableCore
 ///
 /// It is `Codable` when its value is, and can then be passed to actors and tasks, returned and stored in other values.
 /// The value stays where it is: who gets the reference fetches it from the process that submitted the call or put the
-/// value, its owner. Large values, from 1 MB up, lie in shared memory that each process maps. A value is kept until no
+/// value, its owner. Large values, from 1 MiB up, lie in shared memory that each process maps. A value is kept until no
 /// process has a reference to it any more, and ends with its owner: then those who have not fetched it yet get
 /// ``DurableCore/ActorError/Code/ownerDied``. A reference in stored state, or in a text, keeps nothing.
 ///
@@ -53,15 +53,17 @@ public struct ObjectRef<Value: Sendable>: Sendable {
         }
     }
 
-    /// Has `body` called once, with the result or the error, when the call has ended; at once when it has already. What
+    /// Has `body` called once, with the result or the error, when the call has ended, also when it has already. What
     /// `body` throws is of no consequence. Ray: `ObjectRef._on_completed`.
-    /// - Parameter body: Called by whatever ends the call, which it should not hold up.
+    /// - Parameter body: Called in a task of its own.
     public func onCompletion(_ body: @escaping @Sendable (Result<Value, any Error>) throws -> Void) {
         switch source {
-        case .submission(let settlement): _ = settlement.observe { try? body($0) }
+        case .submission(let settlement):
+            _ = settlement.observe { result in Task { try? body(result) } }
         case .object(let object, let decode):
+            // What decodes is the user's code as well, and is not for the thread that hears of the value.
             _ = object.contents.observe { contents in
-                try? body(contents.flatMap { contents in Result { try decode(contents) } })
+                Task { try? body(contents.flatMap { contents in Result { try decode(contents) } }) }
             }
         }
     }
@@ -113,9 +115,11 @@ extension ObjectRef: Codable where Value: Codable {
 
     /// Writes what names the value; the value itself is not copied. Only for other processes of the same runtime.
     public func encode(to encoder: any Encoder) throws {
+        if let number = EncodedReferences.nextNumber() { return try number.encode(to: encoder) }
         let object = object
         let id: ObjectID
         if let owner = object.name.owner {
+            store.borrowed.linger(object)
             id = ObjectID(owner: owner, number: object.name.number)
         } else {
             id = try store.owned.export(object)
@@ -144,7 +148,7 @@ extension ObjectRef: Codable where Value: Codable {
             }
             if isNew {
                 _ = settlement.observe { [weak object] result in
-                    object?.contents.settle(.success(ObjectContents(result)))
+                    object?.settle(result)
                 }
             }
             return object
@@ -185,6 +189,8 @@ extension ObjectRef {
 
 /// A reference among a call's arguments: the call is made when it is ready.
 protocol CallDependency: Sendable {
+    /// Whether the value, or the error, is there.
+    var isReady: Bool { get }
     /// Waits until the value is there.
     /// - Throws: The error that it will never be there for; `timedOut` when the time is over.
     func ready(timeout: Duration?) async throws

@@ -67,6 +67,9 @@ final class ActorChannel: Sendable {
     /// Keeps values for as long as the actor lives, or this process.
     func keep(_ references: [HeldObject]) { state.withLock { $0.references += references } }
 
+    /// The actor has ended.
+    func forgetReferences() { withExtendedLifetime(state.withLock { $0.takeReferences() }) {} }
+
     /// What the actor's type says of a method.
     func options(of method: String, _ type: any Any.Type) -> MethodOptions? {
         if let table = state.withLock({ $0.methods }) {
@@ -170,8 +173,10 @@ final class ActorChannel: Sendable {
                 case .disconnect:
                     disconnect(&state)
                 case .send(let frame):
-                    // A connection that cannot take the frame is closing; the frame is sent again on the next.
-                    _ = state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
+                    // What a connection does not take is sent again on the next one.
+                    if state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded())) == false {
+                        state.connection?.fail(TransportError(.bufferFull, "a call could not be sent"))
+                    }
                 case .resolve(let sequence, let outcome):
                     if let waiter = state.waiters.removeValue(forKey: sequence) {
                         finished.append((waiter, .success(outcome)))
@@ -230,7 +235,7 @@ final class ActorChannel: Sendable {
             path: calls.socket(of: location.shard),
             on: calls.loop,
             hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
-            limits: FrameLimits(),
+            limits: .forCalls,
             handler: ConnectionHandler(
                 opened: { [self] in opened($0) },
                 received: { [self] connection, frame, _ in received(frame, on: connection) },

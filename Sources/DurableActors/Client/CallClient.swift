@@ -38,6 +38,9 @@ final class CallClient: Sendable {
         }
     }
 
+    /// An actor has ended, and its constructor's arguments are not needed any more.
+    func forgetReferences(of actor: ActorID) { channels.withLock { $0[actor] }?.forgetReferences() }
+
     /// Draws the next place in the order of calls to an actor.
     func ticket(for actor: ActorID) -> SubmissionTicket {
         let channel = channel(to: actor)
@@ -51,12 +54,15 @@ final class CallClient: Sendable {
         genericSubstitutions: [String],
         arguments: [[UInt8]],
         dependencies: [any CallDependency] = [],
+        overtakes: Bool = false,
         identity: CallerChannel.Identity,
         effort: CallEffort = CallEffort()
     ) async throws -> CallEnd {
         let channel = channel(to: actor)
         let place = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
-        let ticket = dependencies.isEmpty ? place : try await ready(dependencies, place, channel, effort)
+        let ticket =
+            dependencies.isEmpty
+            ? place : try await ready(dependencies, place, channel, effort, overtakes: overtakes)
         let waiter = CallWaiter()
         let submission = SubmissionCancellation.current
         do {
@@ -111,18 +117,23 @@ final class CallClient: Sendable {
 
     /// Waits for arguments. Calls of this process to a serial actor stay in order meanwhile; where calls run beside one
     /// another, those that are ready overtake.
+    /// - Parameter overtakes: Whether the actor has groups of calls that run beside one another.
     /// - Returns: The call's place in the order.
     private func ready(
         _ dependencies: [any CallDependency],
         _ ticket: SubmissionOrder<ActorChannel.Submission>.Ticket,
         _ channel: ActorChannel,
-        _ effort: CallEffort
+        _ effort: CallEffort,
+        overtakes: Bool
     ) async throws -> SubmissionOrder<ActorChannel.Submission>.Ticket {
         var held: SubmissionOrder<ActorChannel.Submission>.Ticket? = ticket
         do {
-            if try await locate(channel.actor, channel).options.maxConcurrency > 1 {
-                channel.release(ticket)
-                held = nil
+            if !dependencies.allSatisfy(\.isReady) {
+                let location = try await locate(channel.actor, channel)
+                if overtakes || location.options.maxConcurrency > 1 {
+                    channel.release(ticket)
+                    held = nil
+                }
             }
             for dependency in dependencies {
                 try await dependency.ready(timeout: effort.deadline.map { max(.zero, $0.left) })
@@ -200,5 +211,14 @@ final class CallClient: Sendable {
         case .unknown:
             throw ActorError(.died, "no actor with this id is known to the runtime", actor: actor)
         }
+    }
+}
+
+extension FrameLimits {
+    /// Those of a caller's connection: what its calls hold is there already, so that sending them has no bound.
+    static var forCalls: FrameLimits {
+        var limits = FrameLimits()
+        limits.sendBufferBytesMax = .max
+        return limits
     }
 }

@@ -28,7 +28,7 @@ final class GroupConnection: Sendable {
                 path: path,
                 on: loop,
                 hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
-                limits: FrameLimits(),
+                limits: .forCalls,
                 handler: ConnectionHandler(
                     opened: { [self] in opened($0) },
                     received: { [self] connection, frame, _ in received(frame, on: connection) },

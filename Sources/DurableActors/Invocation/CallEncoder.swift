@@ -11,6 +11,19 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     var genericSubstitutions: [String] = []
     /// Arguments that are references: the call is made when their values are there.
     var dependencies: [any CallDependency] = []
+    /// Whether the call lets others pass while it waits for these.
+    var overtakes = false
+    /// The arguments by which the call is known when it is made again, if others than those that are sent: references
+    /// have names of their own each time.
+    private var numbered: [Int: [UInt8]] = [:]
+
+    /// The arguments by which the call is known when it is made again.
+    var identity: [[UInt8]] { arguments.indices.map { numbered[$0] ?? arguments[$0] } }
+
+    /// What the call is told apart from others by that use its key, if not by what is sent.
+    func checksum(of method: String) -> UInt32? {
+        numbered.isEmpty ? nil : CallFrame.checksum(of: method, identity)
+    }
 
     /// Notes a type that a generic method needs.
     public mutating func recordGenericSubstitution<Type>(_ type: Type.Type) throws {
@@ -25,6 +38,7 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
         do {
             let found = try EncodedReferences.collect { arguments.append(try CBOREncoder().encode(argument.value)) }
             guard !found.isEmpty else { return }
+            try EncodedReferences.numbered { numbered[arguments.count - 1] = try CBOREncoder().encode(argument.value) }
             if let reference = argument.value as? any CallDependency { dependencies.append(reference) }
         } catch {
             let message = "the argument \"\(argument.name)\" cannot be encoded"

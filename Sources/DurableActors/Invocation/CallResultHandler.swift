@@ -18,7 +18,7 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
             var bytes: [UInt8] = []
             // What it refers to is kept for a while after this.
             _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value) }
-            guard bytes.count <= Limits.valueBytesMax else {
+            guard bytes.count <= Limits.valueBytesMax - Limits.callHeaderBytesMax else {
                 let message = "the result has \(bytes.count) bytes; at most \(Limits.valueBytesMax) can be returned"
                 return result.withLock { $0 = .failed(ActorError(.limitExceeded, message)) }
             }

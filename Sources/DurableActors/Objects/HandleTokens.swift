@@ -1,5 +1,4 @@
 internal import DurableCore
-internal import DurableTransport
 internal import Synchronization
 
 /// The handles of actors that end with their last handle: counted like references to a value, which is nothing here but
@@ -12,21 +11,15 @@ final class HandleTokens: Sendable {
         var own: [ActorID: Weak] = [:]
         /// Actors that this process has made, and that have no handles any more but have not ended.
         var ending: Set<ActorID> = []
-        /// Other processes' tokens that were sent away, and until when they are kept here.
-        var sent: [ObjectName: (object: HeldObject, leaseEnd: ContinuousClock.Instant)] = [:]
     }
 
     private let owned: OwnedObjects
     private let borrowed: BorrowedObjects
-    private let loop: EventLoop
-    private let lease: Duration
     private let state = Mutex(State())
 
-    init(owned: OwnedObjects, borrowed: BorrowedObjects, loop: EventLoop, lease: Duration) {
+    init(owned: OwnedObjects, borrowed: BorrowedObjects) {
         self.owned = owned
         self.borrowed = borrowed
-        self.loop = loop
-        self.lease = lease
     }
 
     /// The token for an actor that this process has made, the same for all its handles.
@@ -65,15 +58,6 @@ final class HandleTokens: Sendable {
     /// It has ended.
     func hasEnded(_ actor: ActorID) { state.withLock { _ = $0.ending.remove(actor) } }
 
-    /// Lets everything go.
-    func stop() {
-        let sent = state.withLock { state in
-            defer { state.sent = [:] }
-            return state.sent
-        }
-        withExtendedLifetime(sent) {}
-    }
-
     private func wentOut(of actor: ActorID) {
         state.withLock { state in
             state.own[actor] = nil
@@ -83,11 +67,12 @@ final class HandleTokens: Sendable {
 
     private func token(_ object: HeldObject) -> HandleToken {
         HandleToken { [self] in
+            // The identity of the actor says it all.
+            if EncodedReferences.nextNumber() != nil { return nil }
             guard EncodedReferences.areCollected else { return keep(object) }
             let id: ObjectID
             if let owner = object.name.owner {
-                // Its owner is asked for it by the next process, and must not hear before that it is not needed here.
-                linger(object)
+                borrowed.linger(object)
                 id = ObjectID(owner: owner, number: object.name.number)
             } else {
                 do throws(ActorError) {
@@ -110,29 +95,5 @@ final class HandleTokens: Sendable {
             owned.keep(object)
         }
         return nil
-    }
-
-    private func linger(_ object: HeldObject) {
-        let isNew = state.withLock { state in
-            defer { state.sent[object.name] = (object, .now + lease) }
-            return state.sent[object.name] == nil
-        }
-        if isNew { releaseLater(object.name) }
-    }
-
-    private func releaseLater(_ name: ObjectName) {
-        loop.schedule(after: lease) { [weak self] in self?.release(name) }
-    }
-
-    private func release(_ name: ObjectName) {
-        let (object, goesOn) = state.withLock { state -> (HeldObject?, Bool) in
-            guard let sent = state.sent[name] else { return (nil, false) }
-            guard sent.leaseEnd <= .now else { return (nil, true) }
-            state.sent[name] = nil
-            return (sent.object, false)
-        }
-        // Let go outside of the lock, which its end takes.
-        withExtendedLifetime(object) {}
-        if goesOn { releaseLater(name) }
     }
 }

@@ -2,6 +2,7 @@ internal import CBOR
 internal import DurableCore
 internal import DurableTransport
 internal import Glibc
+internal import Synchronization
 
 /// A value as it travels between processes: small ones as bytes, large ones in memory that the processes share.
 enum ObjectContents: Sendable {
@@ -60,7 +61,7 @@ final class HeldObject: Sendable {
     /// What it is, once it is there.
     let contents = Settlement<ObjectContents>()
     /// Other values that it refers to, and keeps.
-    private let nested: [HeldObject]
+    private let nested: Mutex<[HeldObject]>
     private let cancellation: (@Sendable (CallFrame.Cancellation) -> Void)?
     private let ended: @Sendable () -> Void
 
@@ -71,12 +72,20 @@ final class HeldObject: Sendable {
         ended: @escaping @Sendable () -> Void
     ) {
         self.name = name
-        self.nested = nested
+        self.nested = Mutex(nested)
         self.cancellation = cancellation
         self.ended = ended
     }
 
     deinit { ended() }
+
+    /// What it is has become known, and other values that it refers to.
+    func settle(_ result: Result<some Encodable, any Error>) {
+        var known: ObjectContents?
+        let found = EncodedReferences.collect { known = ObjectContents(result) }
+        nested.withLock { $0 = found }
+        if let known { contents.settle(.success(known)) }
+    }
 
     /// Has the call end early whose result it will be, if it is one's.
     func cancel(_ kind: CallFrame.Cancellation) { cancellation?(kind) }
@@ -112,6 +121,33 @@ enum EncodedReferences {
 
     /// Whether somebody keeps what is noted.
     static var areCollected: Bool { pthread_getspecific(key) != nil }
+
+    private static let ordinal: pthread_key_t = {
+        var key = pthread_key_t()
+        let error = pthread_key_create(&key, nil)
+        precondition(error == 0, "the process has no thread-specific key left")
+        return key
+    }()
+
+    /// Runs `body` with references encoded as their places among each other: so that what is encoded is the same when
+    /// it is made again, with references to other calls and values that are equal.
+    static func numbered(_ body: () throws -> Void) rethrows {
+        var next: UInt64 = 0
+        try withUnsafeMutablePointer(to: &next) { place in
+            let outer = pthread_getspecific(ordinal)
+            pthread_setspecific(ordinal, place)
+            defer { pthread_setspecific(ordinal, outer) }
+            try body()
+        }
+    }
+
+    /// The place of a reference, if it is to be encoded as that.
+    static func nextNumber() -> UInt64? {
+        guard let place = pthread_getspecific(ordinal) else { return nil }
+        let next = place.assumingMemoryBound(to: UInt64.self)
+        next.pointee += 1
+        return next.pointee
+    }
 
     static func note(_ object: HeldObject) {
         guard let place = pthread_getspecific(key) else { return }

@@ -16,8 +16,8 @@ final class ObjectStore: Sendable {
     init(loop: EventLoop, layout: RuntimeLayout, lease: Duration) {
         let owned = OwnedObjects(loop: loop, layout: layout, lease: lease)
         self.owned = owned
-        borrowed = BorrowedObjects(loop: loop) { owned.path(of: $0) }
-        handles = HandleTokens(owned: owned, borrowed: borrowed, loop: loop, lease: lease)
+        borrowed = BorrowedObjects(loop: loop, lease: lease) { owned.path(of: $0) }
+        handles = HandleTokens(owned: owned, borrowed: borrowed)
     }
 
     /// The value of an id.
@@ -44,7 +44,6 @@ final class ObjectStore: Sendable {
 
     /// Lets everything go.
     func stop(_ error: ActorError) {
-        handles.stop()
         borrowed.stop(error)
         owned.stop(error)
     }

@@ -107,9 +107,13 @@ final class OwnedObjects: Sendable {
 
     /// Nobody has the value any more.
     func forget(_ number: UInt64) {
-        state.withLock { state in
-            if state.entries[number]?.object == nil { state.entries[number] = nil }
+        let other = state.withLock { state -> HeldObject? in
+            let other = state.entries[number]?.object
+            if other == nil { state.entries[number] = nil }
+            // To be let go outside of the lock, which its end takes.
+            return other
         }
+        withExtendedLifetime(other) {}
     }
 
     /// Lets everything go, and answers nobody any more.
@@ -134,14 +138,7 @@ final class OwnedObjects: Sendable {
     private func listen(_ state: inout State) throws(ActorError) -> ObjectOwner {
         let owner: ObjectOwner
         do {
-            guard let process = try ProcessHandle.adopt(peer: getpid()) else {
-                throw ActorError(.internalError, "this process cannot be found among the processes")
-            }
-            owner = ObjectOwner(
-                pid: process.pid,
-                startTime: process.startTime,
-                membership: .random(in: 1...UInt32.max)
-            )
+            owner = ObjectOwner(pid: getpid(), membership: .random(in: 1...UInt32.max))
             try RuntimeDirectory.makeObjects(layout)
             removeSockets()
             let listener = try Listener.bind(path: path(of: owner))
@@ -165,16 +162,20 @@ final class OwnedObjects: Sendable {
 
     private static func hasEnded(_ owner: ObjectOwner) -> Bool {
         do {
-            return try ProcessHandle.adopt(pid: owner.pid, startTime: owner.startTime)?.isAlive != true
+            return try ProcessHandle.adopt(peer: owner.pid)?.isAlive != true
         } catch {
             return false
         }
     }
 
     private func accept(_ listener: Listener) throws {
+        var limits = FrameLimits()
+        // Who has references to much gets all of it.
+        limits.sendBufferBytesMax = .max
         try listener.accept(
             on: loop,
             hello: { Hello(role: ConnectionRole.owner.rawValue) },
+            limits: limits,
             onConnection: { [weak self] connection in
                 guard connection.peerHello?.role == ConnectionRole.borrower.rawValue else { return nil }
                 return ConnectionHandler(

@@ -41,7 +41,9 @@ final class InboundCall: @unchecked Sendable {
         for caller in callers {
             var reply = reply
             reply.sequence = caller.sequence
-            _ = caller.connection.send(Frame(kind: FrameKind.reply, payload: reply.encoded()))
+            guard !caller.connection.send(Frame(kind: FrameKind.reply, payload: reply.encoded())) else { continue }
+            // Who does not take its replies gets them when it asks again.
+            caller.connection.fail(TransportError(.bufferFull, "a reply could not be sent"))
         }
     }
 }

@@ -58,6 +58,8 @@ package struct CallerChannel: Sendable {
         package var group: String?
         /// Who waits for it.
         package var waiting = WaitingTurns()
+        /// What it is told apart from other calls of its key by; `nil` for its method and arguments as they are.
+        package var checksum: UInt32?
 
         package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
             self.deduplication = deduplication
@@ -136,6 +138,7 @@ package struct CallerChannel: Sendable {
         frame.deduplication = identity.deduplication
         frame.group = identity.group
         frame.waiting = identity.waiting
+        frame.checksum = identity.checksum
         calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
         let warning = backlog.grew(to: calls.count).map { [Action.warn(unanswered: $0)] } ?? []
         switch state {

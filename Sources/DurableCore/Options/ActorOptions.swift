@@ -55,7 +55,8 @@ public struct ActorOptions: Sendable, Hashable, Codable {
 
     /// How many unfinished calls one process may have to the actor at once, waiting, queued or running; without limit
     /// unless given. One more fails at its submission, with ``DurableCore/ActorError/Code/limitExceeded``. A call that
-    /// nobody waits for any more does not count, though it may still run.
+    /// nobody waits for any more does not count, though it may still run. Nor does one that waits for a
+    /// reference among its arguments, with those in order behind it, until that is ready.
     public var maxPendingCalls: RepeatLimit {
         get { pendingCalls ?? .unlimited }
         set { pendingCalls = newValue.isUnlimited ? nil : newValue }

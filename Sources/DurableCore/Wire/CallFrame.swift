@@ -25,6 +25,8 @@ package struct CallFrame: Sendable, Hashable {
     package var genericSubstitutions: [String]
     /// The arguments, each CBOR.
     package var arguments: [[UInt8]]
+    /// What it is told apart from other calls of its id or key by, if not by what is in the frame.
+    package var checksum: UInt32?
 
     /// A wish that a call ends early. Sent as the call's frame once more: it says the same wherever it arrives.
     package enum Cancellation: Sendable, Hashable {
@@ -77,6 +79,7 @@ package struct CallFrame: Sendable, Hashable {
             writer.write(UInt8(waiting.turns.count))
             for turn in waiting.turns { turn.write(to: &writer) }
         }
+        if let checksum { writer.write(checksum) }
         writer.write(counted: method)
         writer.write(UInt8(genericSubstitutions.count))
         for name in genericSubstitutions { writer.write(counted: name) }
@@ -93,7 +96,7 @@ package struct CallFrame: Sendable, Hashable {
         firstIncomplete = try reader.read()
         firstSent = try reader.read()
         let flags = Flags(rawValue: try reader.readByte())
-        guard flags.isSubset(of: .known), flags.contains(.key) || !flags.contains(.explicitKey),
+        guard flags.contains(.key) || !flags.contains(.explicitKey),
             flags.contains(.cancelled) || !flags.contains(.recursive)
         else {
             throw MalformedBytes("the call's flags are \(flags.rawValue)")
@@ -113,6 +116,7 @@ package struct CallFrame: Sendable, Hashable {
             for _ in 0..<(try reader.readByte()) { turns.append(try WaitingTurn(from: &reader)) }
             waiting = WaitingTurns(turns)
         }
+        if flags.contains(.checksum) { checksum = try reader.read() }
         method = try reader.readCountedText()
         genericSubstitutions = []
         for _ in 0..<(try reader.readByte()) { genericSubstitutions.append(try reader.readCountedText()) }
@@ -136,7 +140,7 @@ package struct CallFrame: Sendable, Hashable {
         static let recursive = Flags(rawValue: 16)
         static let group = Flags(rawValue: 32)
         static let waiting = Flags(rawValue: 64)
-        static let known: Flags = [retriable, key, explicitKey, cancelled, recursive, group, waiting]
+        static let checksum = Flags(rawValue: 128)
     }
 
     private var flags: Flags {
@@ -144,6 +148,7 @@ package struct CallFrame: Sendable, Hashable {
         if let cancellation { flags.formUnion(cancellation == .recursive ? [.cancelled, .recursive] : .cancelled) }
         if group != nil { flags.insert(.group) }
         if !waiting.turns.isEmpty { flags.insert(.waiting) }
+        if checksum != nil { flags.insert(.checksum) }
         guard let deduplication else { return flags }
         flags.insert(.key)
         if deduplication.isExplicit { flags.insert(.explicitKey) }
@@ -152,6 +157,11 @@ package struct CallFrame: Sendable, Hashable {
 
     /// A checksum of what is called with what, to notice an id that is used for two different calls.
     package var fingerprint: UInt32 {
+        checksum ?? Self.checksum(of: method, arguments)
+    }
+
+    /// The checksum of a method and arguments.
+    package static func checksum(of method: String, _ arguments: [[UInt8]]) -> UInt32 {
         arguments.reduce(CRC32C.checksum(method.utf8)) { $0 &* 31 &+ CRC32C.checksum($1) }
     }
 }

@@ -14,30 +14,25 @@ package struct ObjectID: Sendable, Hashable, Codable {
 /// A process's membership in a runtime, as the owner of values.
 package struct ObjectOwner: Sendable, Hashable, Codable, CustomStringConvertible {
     package var pid: Int32
-    /// When it started; with the pid it names the process for good.
-    package var startTime: UInt64
-    /// Which membership of it.
+    /// Which membership of which process of that number: a random number.
     package var membership: UInt32
 
-    package init(pid: Int32, startTime: UInt64, membership: UInt32) {
+    package init(pid: Int32, membership: UInt32) {
         self.pid = pid
-        self.startTime = startTime
         self.membership = membership
     }
 
-    /// The name of the socket at which it can be asked for its values.
+    /// The name of the socket at which it can be asked for its values; at most 13 bytes.
     package var socketName: String {
-        [UInt64(UInt32(bitPattern: pid)), startTime, UInt64(membership)].map { String($0, radix: 36) }
-            .joined(separator: "-")
+        "\(String(UInt32(bitPattern: pid), radix: 36))-\(String(membership, radix: 36))"
     }
 
     /// Reads the name of a socket.
     package init?(socketName: String) {
-        let parts = socketName.split(separator: "-").compactMap { UInt64($0, radix: 36) }
-        guard parts.count == 3, let pid = UInt32(exactly: parts[0]), let membership = UInt32(exactly: parts[2]) else {
-            return nil
-        }
-        self.init(pid: Int32(bitPattern: pid), startTime: parts[1], membership: membership)
+        let parts = socketName.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let pid = UInt32(parts[0], radix: 36), let membership = UInt32(parts[1], radix: 36)
+        else { return nil }
+        self.init(pid: Int32(bitPattern: pid), membership: membership)
     }
 
     package var description: String { "process \(pid)" }

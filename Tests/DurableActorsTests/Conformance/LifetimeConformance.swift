@@ -14,19 +14,23 @@ import Testing
     private static func configuration(seats: Double = 1) -> RuntimeConfiguration {
         var configuration = RuntimeConfiguration()
         configuration.resources = Resources(custom: ["seat": seats])
-        configuration.objectLease = .milliseconds(20)
+        // Long enough for a busy machine to fetch what it was sent.
+        configuration.objectLease = .seconds(1)
         return configuration
     }
 
-    /// Waits until an actor has ended whose handles were let go in the same way as others before: theirs count for
-    /// nothing any more either.
-    private func aged(_ runtime: ActorRuntime, _ use: (Counter) async throws -> Void = { _ in }) async throws {
+    /// Waits until an actor has ended whose handle was sent away and let go: what was let go before in the same way,
+    /// and counts no more, has ended as well.
+    private func aged(_ runtime: ActorRuntime) async throws {
+        let bystander = try await runtime.spawn(Holder.self, Holder.Setup())
         func one() async throws -> Int32 {
             let counter = try await runtime.spawn(Counter.self, options: Self.options)
-            try await use(counter)
+            try await bystander.hold(["": [counter]])
+            try await bystander.drop()
             return try await counter.processID()
         }
         try await ended(try await one())
+        try await runtime.kill(bystander)
     }
 
     private func ended(_ pid: Int32) async throws {
@@ -71,7 +75,7 @@ import Testing
         let setup = Worker.Setup(log: scratch.file("log"))
         let hold = scratch.hold()
         let options = isShared ? Self.options.shared("group") : Self.options
-        try await ActorRuntime.withRuntime { runtime in
+        try await ActorRuntime.withRuntime(configuration: Self.configuration()) { runtime in
             func submit() async throws -> [ObjectRef<Int>] {
                 let worker = try await runtime.spawn(Worker.self, setup, options: options)
                 return (1...5).map { number in worker.submit { try await $0.work(number, hold: hold) } }
@@ -144,10 +148,7 @@ import Testing
             }
             let process = try await give()
             for (index, holder) in holders.enumerated() {
-                try await aged(runtime) { counter in
-                    try await holder.hold(["": [counter]])
-                    try await holder.dropLast()
-                }
+                try await aged(runtime)
                 #expect(try await holder.add(1) == index + 1)
                 #expect(Processes.isAlive(process))
                 try await holder.drop()
