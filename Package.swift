@@ -13,6 +13,7 @@ let package = Package(
     name: "durable-actors",
     products: [
         .library(name: "DurableActors", targets: ["DurableActors"]),
+        .library(name: "DurableBench", targets: ["DurableBench"]),
         .library(name: "DurableChaos", targets: ["DurableChaos"]),
         .library(name: "DurableTesting", targets: ["DurableTesting"]),
         .executable(name: "durable", targets: ["durable"]),
@@ -58,12 +59,19 @@ let package = Package(
         // L4: kills, seeded.
         .target(name: "DurableChaos", dependencies: ["DurableActors", "DurableProcess"], swiftSettings: settings),
 
+        // L4: how long things take on this machine.
+        .target(
+            name: "DurableBench",
+            dependencies: ["DurableActors", "DurableCore", "DurableProcess", "DurableSupervisor", "CBOR"],
+            swiftSettings: settings
+        ),
+
         // L5: programs.
         .executableTarget(
             name: "durable",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
-                "DurableSupervisor", "CBOR",
+                "DurableActors", "DurableBench", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess",
+                "DurableStore", "DurableSupervisor", "CBOR",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -109,9 +117,14 @@ let package = Package(
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(
+            name: "DurableBenchTests",
+            dependencies: ["DurableBench", "DurableActors", "CBOR"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "DurableCLITests",
             dependencies: [
-                "durable", "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore",
+                "durable", "DurableActors", "DurableBench", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore",
                 "DurableSupervisor",
                 "CBOR",
             ],

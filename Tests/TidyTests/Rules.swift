@@ -39,9 +39,10 @@ struct Rule: Sendable, CustomStringConvertible {
             "DurableStore": leaves,
             "DurableSupervisor": leaves.union(["DurableProcess", "DurableTransport"]),
             "DurableActors": framework,
+            "DurableBench": framework.union(["DurableActors"]),
             "DurableChaos": ["DurableActors", "DurableProcess", "DurableCore"],
             "DurableTesting": framework.union(["DurableActors", "DurableChaos"]),
-            "durable": framework.union(["DurableActors", "DurableChaos"]),
+            "durable": framework.union(["DurableActors", "DurableBench", "DurableChaos"]),
             "Examples": ["DurableActors"],
             "RayNotebook": ["DurableActors"],
         ]
