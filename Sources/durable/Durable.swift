@@ -5,9 +5,10 @@ internal import ArgumentParser
 struct Durable: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable",
-        abstract: "Durable distributed actors: a demonstration under fire, and care for data directories.",
+        abstract: "Durable distributed actors: a demonstration under fire, benchmarks, and care for data directories.",
         subcommands: [
-            Demo.self, Inspect.self, Verify.self, Backup.self, Restore.self, History.self, Clone.self, Schema.self,
+            Demo.self, Bench.self, Inspect.self, Verify.self, Backup.self, Restore.self, History.self, Clone.self,
+            Schema.self,
         ]
     )
 }

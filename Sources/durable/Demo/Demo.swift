@@ -79,7 +79,7 @@ struct Demo: AsyncParsableCommand {
     }
 
     private func start(_ interruption: Interruption) async throws -> (ActorRuntime, Departure) {
-        interruption.starting()
+        await interruption.starting()
         do {
             let runtime = try await ActorRuntime.start(directory: directory)
             let departure = Departure(runtime, isTemporary: directory == nil)

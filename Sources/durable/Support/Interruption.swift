@@ -10,7 +10,7 @@ final class Interruption: Sendable {
         case idle
         /// A runtime is on its way. Becomes `running`, or `idle` when it cannot be had.
         case starting
-        /// There is a runtime to leave. Stays.
+        /// There is a runtime to leave, or one that was left. Becomes `starting` when the next one is on its way.
         case running(Departure)
     }
 
@@ -60,8 +60,17 @@ final class Interruption: Sendable {
         if error == 0 { pthread_detach(thread) }
     }
 
-    /// A runtime is going to be started. From here on a signal does not end the process at once.
-    func starting() { state.withLock { $0.stage = .starting } }
+    /// A runtime is going to be started. From here on a signal does not end the process at once. Does not return when
+    /// one has come already: then whatever was there before is being ended, and the process with it.
+    func starting() async {
+        let isRaised = state.withLock { state in
+            guard state.signal == nil else { return true }
+            state.stage = .starting
+            return false
+        }
+        // The listener ends what it has found at the signal. One that comes from here on finds `starting`.
+        if isRaised { await waitIfRaised() }
+    }
 
     /// None could be started.
     func startFailed() {
