@@ -14,7 +14,6 @@ let package = Package(
     dependencies: [
         .package(name: "durable-actors", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
     ],
     targets: [
         .target(name: "CBenchmarks", linkerSettings: [.linkedLibrary("lmdb")]),
@@ -23,8 +22,8 @@ let package = Package(
             dependencies: [
                 "CBenchmarks",
                 .product(name: "DurableActors", package: "durable-actors"),
+                .product(name: "DurableBench", package: "durable-actors"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings
         ),

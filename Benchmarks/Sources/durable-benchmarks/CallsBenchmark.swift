@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DurableActors
+internal import DurableBench
 
 /// Answers: how many times the price of a bare exchange between two processes does a call cost, how many times the
 /// price of a bare flush does a durable change cost, and what is left of both when many calls are under way at once?
@@ -44,8 +45,8 @@ struct CallsBenchmark: AsyncParsableCommand {
 
     func run() async throws {
         if pin == .same { try Machine.pin(toCore: 0) }
-        let load = Machine.load
-        let machine = Machine.current()
+        let load = BenchmarkMachine.load
+        let machine = BenchmarkMachine.current()
         let place = try WorkingDirectory(in: directory)
         let rows = try await ActorRuntime.withRuntime(directory: place.path + "/runtime") { runtime in
             try await measure(CallsSetup(runtime, directory: place.path))

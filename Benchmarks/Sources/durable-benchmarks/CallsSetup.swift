@@ -1,4 +1,5 @@
 internal import DurableActors
+internal import DurableBench
 
 /// The actors, the child and the file that the calls benchmark measures.
 struct CallsSetup: ~Copyable {

@@ -1,3 +1,5 @@
+internal import DurableBench
+
 /// The results of all rounds of the calls benchmark.
 struct CallsTable {
     /// What is measured, in the order of a round.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DurableBench
 internal import Glibc
 
 /// A process that sends back whatever it is sent: the other side of the raw limits.

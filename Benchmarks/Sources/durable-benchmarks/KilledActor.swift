@@ -1,4 +1,5 @@
 internal import DurableActors
+internal import DurableBench
 internal import Glibc
 
 /// An actor that is killed again and again, and what is known of it from its answers.

@@ -1,4 +1,5 @@
 internal import CBenchmarks
+internal import DurableBench
 internal import Glibc
 
 /// LMDB by itself, in this process: entries like those of a shard, without anything around them.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DurableActors
+internal import DurableBench
 
 /// Answers: after `kill -9` of an actor's process, how much longer than the kernel needs to say that a process is gone
 /// does a caller wait for the next life's first reply?
@@ -34,8 +35,8 @@ struct RecoveryBenchmark: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let load = Machine.load
-        let machine = Machine.current()
+        let load = BenchmarkMachine.load
+        let machine = BenchmarkMachine.current()
         let place = try WorkingDirectory(in: directory)
         var configuration = RuntimeConfiguration()
         configuration.warmSpares = spares

@@ -1,3 +1,5 @@
+internal import DurableBench
+
 /// The results of all rounds of the recovery benchmark.
 struct RecoveryTable {
     /// What is measured, in the order of a round.

@@ -1,31 +1,20 @@
-internal import Histogram
+internal import DurableBench
 
-/// Durations of one thing, in nanoseconds, kept to three digits.
-struct Samples {
-    private var histogram = Histogram<UInt64>(highestTrackableValue: 600_000_000_000)
+/// Durations as this package measures and reports them: taken in nanoseconds, told in microseconds.
+typealias Samples = LatencySamples
 
-    /// Runs `body` and keeps how long it took.
-    mutating func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
-        let start = nanoseconds()
-        let result = try body()
-        record(nanoseconds() - start)
-        return result
-    }
-
-    /// Keeps one duration. Ten minutes stand for anything longer.
-    mutating func record(_ duration: UInt64) {
-        if !histogram.record(duration) { histogram.record(histogram.highestTrackableValue) }
-    }
-
-    /// How many there are.
-    var count: Int { Int(histogram.totalCount) }
+extension LatencySamples {
+    /// Keeps one duration.
+    mutating func record(_ nanoseconds: UInt64) { record(.nanoseconds(Int64(clamping: nanoseconds))) }
 
     /// The half-way duration in microseconds.
-    var p50: Double { percentile(50) }
+    var p50: Double { microseconds(\.p50) }
     /// What one in a hundred exceeds, in microseconds.
-    var p99: Double { percentile(99) }
+    var p99: Double { microseconds(\.p99) }
     /// The longest, in microseconds.
-    var max: Double { Double(histogram.max) / 1000 }
+    var max: Double { microseconds(\.max) }
 
-    private func percentile(_ percent: Double) -> Double { Double(histogram.valueAtPercentile(percent)) / 1000 }
+    private func microseconds(_ statistic: KeyPath<LatencySummary, Duration>) -> Double {
+        summary.map { $0[keyPath: statistic] / .microseconds(1) } ?? .nan
+    }
 }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CBenchmarks
 internal import DurableActors
+internal import DurableBench
 
 /// Answers: does a change of one entry, or a recovery, cost more when there is more state, beyond what LMDB itself
 /// costs more?
@@ -77,8 +78,8 @@ struct StateBenchmark: AsyncParsableCommand {
 
     func run() async throws {
         let sizes = try parsedSizes()
-        let load = Machine.load
-        let machine = Machine.current()
+        let load = BenchmarkMachine.load
+        let machine = BenchmarkMachine.current()
         let place = try WorkingDirectory(in: directory)
         let table = try await ActorRuntime.withRuntime(directory: place.path + "/runtime") { runtime in
             try await measure(sizes, runtime, directory: place.path)

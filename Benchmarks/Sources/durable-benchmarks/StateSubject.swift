@@ -1,4 +1,5 @@
 internal import DurableActors
+internal import DurableBench
 internal import Glibc
 
 /// An actor with a number of entries, and raw LMDB with as many.
@@ -107,7 +108,7 @@ final class StateSubject {
     }
 
     /// What its process holds at the moment.
-    func memory() throws -> WorkerProcess.Memory { try worker.memory() }
+    func memory() throws -> ProcessMemory { try worker.memory() }
 
     /// The bytes that its shard takes on disk.
     func dataBytes() throws -> Int { try fileBytes(worker.dataFile()) }

@@ -1,3 +1,5 @@
+internal import DurableBench
+
 /// The results of all rounds of the state benchmark.
 struct StateTable {
     /// What one round found for one kind.
@@ -13,9 +15,9 @@ struct StateTable {
         var dataBytes = 0
         var rawDataBytes = 0
         /// Of the life that filled the state and made all changes.
-        var memory = WorkerProcess.Memory()
+        var memory = ProcessMemory()
         /// Of a life after a kill.
-        var memoryRecovered = WorkerProcess.Memory()
+        var memoryRecovered = ProcessMemory()
         /// The kill of the life that filled the state, in nanoseconds.
         var firstRecovery: UInt64 = 0
         var recoveries = Samples()

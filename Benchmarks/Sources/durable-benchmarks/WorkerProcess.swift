@@ -1,33 +1,12 @@
+internal import DurableBench
 internal import Glibc
 
 /// A worker as the kernel sees it.
 struct WorkerProcess {
-    /// Resident memory in bytes; pages that several processes share count in part.
-    struct Memory {
-        /// All of it. Pages of the data file that the process has touched are most of it; the kernel takes them back
-        /// when it needs them.
-        var resident = 0
-        /// What is not of a file.
-        var anonymous = 0
-    }
-
     let processID: Int32
 
     /// What it holds at the moment.
-    func memory() throws -> Memory {
-        var memory = Memory()
-        for line in try lines("smaps_rollup") {
-            let fields = line.split(separator: " ")
-            guard fields.count == 3, let kilobytes = Int(fields[1]) else { continue }
-            switch fields[0] {
-            case "Pss:": memory.resident = kilobytes * 1024
-            case "Pss_Anon:": memory.anonymous = kilobytes * 1024
-            default: break
-            }
-        }
-        guard memory.resident > 0 else { throw BenchmarkError("process \(processID) tells nothing of its memory") }
-        return memory
-    }
+    func memory() throws -> ProcessMemory { try ProcessMemory(of: processID) }
 
     /// The file that it keeps its shard in.
     func dataFile() throws -> String {

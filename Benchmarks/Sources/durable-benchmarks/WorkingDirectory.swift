@@ -1,4 +1,5 @@
 internal import CBenchmarks
+internal import DurableBench
 internal import Glibc
 
 /// A directory for the state of one benchmark, which goes with it.
