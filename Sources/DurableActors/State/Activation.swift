@@ -24,6 +24,8 @@ final class Activation {
 
     /// Runs the constructor.
     /// - Throws: Whatever the constructor throws.
+    // Inlined into its caller it crashes the optimiser of Swift 6.3.1, while that splits the caller's coroutine.
+    @inline(never)
     static func construct(
         _ type: any DurableActor.Type,
         _ arguments: [UInt8],
