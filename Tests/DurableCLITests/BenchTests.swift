@@ -163,7 +163,8 @@ struct BenchTests {
         )
         #expect(ending.code == 0, "\(ending.error)")
         for part in [
-            "recovery: rounds 1, sizes 1KiB, seed 9\n", "how long until its next answer", " cores, ", "Linux ",
+            "recovery: rounds 1, sizes 1KiB, durability process, spares warm, seed 9\n",
+            "how long until its next answer", " cores, ", "Linux ",
             "Swift ",
             "load ", "p99.9", "1 KiB, .process, warm", "fdatasync of 4 KiB", "## noticed  == assigned",
         ] {

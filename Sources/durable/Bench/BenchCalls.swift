@@ -19,7 +19,7 @@ struct BenchCalls: AsyncParsableCommand {
     @Option(help: "Pipelined calls in flight, 1 to 10000.")
     var inFlight = 256
 
-    @Option(help: "Sizes of the argument.")
+    @Option(help: "Sizes of the argument, separated by commas, in B, KiB, MiB or GiB.")
     var payloads = "16B,4KiB,64KiB"
 
     @Option(help: "What changes survive: disk, process or both.")
@@ -124,6 +124,7 @@ struct BenchCalls: AsyncParsableCommand {
         return BenchFindings(
             parameters: [
                 ("rounds", "\(rounds)"), ("calls", "\(calls)"), ("in flight", "\(inFlight)"), ("payloads", payloads),
+                ("durability", durability.rawValue),
             ],
             figures: figures + throughputs,
             notes: ["One caller, one actor of each durability. Pipelined: the middle round."],

@@ -128,7 +128,10 @@ struct BenchCheckpoints: AsyncParsableCommand {
             times[kind]?.summary.map { (kind: kind, name: kind.name, value: 1 / ($0.p50 / .seconds(1))) }
         }
         return BenchFindings(
-            parameters: [("rounds", "\(rounds)"), ("changes", "\(changes)"), ("depths", depths)],
+            parameters: [
+                ("rounds", "\(rounds)"), ("changes", "\(changes)"), ("depths", depths),
+                ("durability", durability.rawValue),
+            ],
             figures: rates.map {
                 BenchmarkReport.Figure(name: $0.name, unit: "durable changes", values: [("per second", $0.value)])
             },

@@ -30,7 +30,7 @@ struct BenchRecovery: AsyncParsableCommand {
     @Option(help: "Kills of each actor that are measured, 1 to 100000, after one that is not.")
     var rounds = 50
 
-    @Option(help: "Sizes of the state.")
+    @Option(help: "Sizes of the state, separated by commas, in B, KiB, MiB or GiB.")
     var sizes = "1KiB,16MiB"
 
     @Option(help: "What an acknowledged change survives: disk, process or both.")
@@ -59,7 +59,11 @@ struct BenchRecovery: AsyncParsableCommand {
                     try await measure(sizes, isWarm: spares > 0, runtime, session, &table)
                 }
             }
-            return table.findings(rounds: rounds, sizes: self.sizes)
+            let parameters = [
+                ("rounds", "\(rounds)"), ("sizes", self.sizes), ("durability", durability.rawValue),
+                ("spares", spares.rawValue),
+            ]
+            return table.findings(rounds: rounds, parameters.map { (name: $0.0, value: $0.1) })
         }
     }
 

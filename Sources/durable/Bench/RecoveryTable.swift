@@ -33,7 +33,10 @@ struct RecoveryTable {
     }
 
     /// Everything, for people and programs.
-    func findings(rounds: Int, sizes: String) -> BenchFindings {
+    /// - Parameters:
+    ///   - rounds: How often each was killed.
+    ///   - parameters: How the benchmark was run.
+    func findings(rounds: Int, _ parameters: [(name: String, value: String)]) -> BenchFindings {
         let measured = sorted.compactMap { cell in
             RecoveryMeasurement(of: cell.name, recoveries[cell] ?? []).map { (cell: cell, result: $0) }
         }
@@ -52,7 +55,7 @@ struct RecoveryTable {
             )
         }
         return BenchFindings(
-            parameters: [("rounds", "\(rounds)"), ("sizes", sizes)],
+            parameters: parameters,
             figures: figures,
             notes: Self.notes(rounds: rounds),
             plots: Self.plots(totals, typical, flush, measured.map { ($0.cell.name, $0.result.recoveries) }),
