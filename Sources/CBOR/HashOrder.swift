@@ -33,7 +33,8 @@ extension Dictionary: HashOrdered where Key: Encodable, Value: Encodable {
 
 extension Collection {
     /// The elements, in the order of the bytes of what `key` gives.
-    fileprivate func sortedByBytes<Key: Encodable>(_ key: (Element) -> Key, _ encoder: CBOREncoder) throws -> [Element] {
+    fileprivate func sortedByBytes<Key: Encodable>(_ key: (Element) -> Key, _ encoder: CBOREncoder) throws -> [Element]
+    {
         try map { (bytes: try encoder.encode(key($0)), element: $0) }
             .sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
             .map(\.element)
