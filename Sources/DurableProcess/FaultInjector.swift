@@ -4,23 +4,41 @@ internal import Synchronization
 
 /// Injects armed faults at the framework's named points; a disarmed process pays one comparison for each passage.
 package final class FaultInjector: Sendable {
+    private let isDisarmed: Bool
     private let armed: [FaultSpecification]
+    private let tally: FaultTally?
     private let passages = Mutex<[FaultPoint: Int]>([:])
 
     /// Arms these faults in this process.
-    package init(_ faults: [FaultSpecification]) { armed = faults }
+    /// - Parameters:
+    ///   - faults: What happens where.
+    ///   - path: A file in which passages are counted together with those of other processes; `nil` to count this
+    ///     process's alone. A file that is gone belongs to a test that is over: nothing is counted or injected then.
+    package init(_ faults: [FaultSpecification], tally path: String? = nil) {
+        // Whoever made the file looks at what is in it, and sees that nothing is.
+        tally = path.flatMap { try? FaultTally(opening: $0) }
+        armed = path != nil && tally == nil ? [] : faults
+        isDisarmed = armed.isEmpty && tally == nil
+    }
 
     /// Passes through a point. False when the step that it guards is to be left out.
     @discardableResult
     package func passes(_ point: FaultPoint, incarnation: Incarnation) -> Bool {
-        guard !armed.isEmpty else { return true }
-        let occurrence = passages.withLock { passages in
-            passages[point, default: 0] += 1
-            return passages[point] ?? 0
-        }
+        guard !isDisarmed else { return true }
+        return count(point, incarnation)
+    }
+
+    private func count(_ point: FaultPoint, _ incarnation: Incarnation) -> Bool {
+        let occurrence =
+            tally?.pass(point)
+            ?? passages.withLock { passages in
+                passages[point, default: 0] += 1
+                return passages[point] ?? 0
+            }
         var isAllowed = true
         for fault in armed where fault.point == point && fault.occurrence == occurrence {
             guard fault.incarnation == nil || fault.incarnation == incarnation else { continue }
+            if fault.action != .skip { tally?.markThisProcess() }
             switch fault.action {
             case .kill: raise(SIGKILL)
             case .stop: raise(SIGSTOP)

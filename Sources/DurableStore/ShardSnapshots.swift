@@ -51,7 +51,8 @@ package struct SnapshotJob: Sendable {
 
     /// Copies the shard as it is now, flushed and whole or not at all, and forgets older copies. Takes as long as the
     /// copy; commits go on meanwhile.
-    package func run() throws(StoreError) {
+    /// - Parameter copied: Called when the copy is whole and older ones are still there; a fault point.
+    package func run(copied: () -> Void = {}) throws(StoreError) {
         let snapshots = ShardSnapshots(shard: shard)
         try snapshots.prepare()
         do throws(LMDBError) {
@@ -59,6 +60,7 @@ package struct SnapshotJob: Sendable {
         } catch {
             guard error.code == .alreadyExists else { throw StoreError(error, doing: "taking a snapshot") }
         }
+        copied()
         snapshots.prune(keeping: Limits.snapshotsKept)
     }
 }

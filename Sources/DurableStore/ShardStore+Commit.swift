@@ -30,7 +30,7 @@ extension ShardStore {
             let marks = try writer.keepHistory(history, self.historyMarks, now: now, &transaction)
             try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
             try writer.storeContents(&transaction)
-            self.beforeCommit()
+            self.passes(.workerInsideCommit)
             return (writer, marks)
         }
         fence = written.fence
@@ -80,6 +80,7 @@ extension ShardStore {
                 room -= 1
             }
             try writer.storeContents(&transaction)
+            self.passes(.workerInsideSweep)
             return (try transaction.first(in: databases.discarded) != nil, writer.contents)
         }
         self.contents = contents

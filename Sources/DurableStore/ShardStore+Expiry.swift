@@ -48,6 +48,7 @@ extension ShardStore {
             }
         }
         if !found.done.isEmpty || !found.keyed.isEmpty, let clock {
+            passes(.workerBeforeExpiry)
             let contents = try write("removing expired records") { transaction throws in
                 let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta)
                     .map { try Fence(decoding: $0) }
@@ -58,6 +59,7 @@ extension ShardStore {
                 // A jump of the time of day before now is never mistaken for time that passed.
                 try transaction.put(ShardLayout.clockKey, clock.encoded(), in: databases.meta)
                 try writer.storeContents(&transaction)
+                self.passes(.workerInsideExpiry)
                 return writer.contents
             }
             self.contents = contents

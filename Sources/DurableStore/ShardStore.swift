@@ -10,7 +10,8 @@ package final class ShardStore {
     let databases: ShardDatabases
     /// The shard's directory.
     package let path: String
-    let beforeCommit: () -> Void
+    /// Told of each fault point that is passed.
+    let passes: (FaultPoint) -> Void
     /// What this owner last wrote or read.
     package internal(set) var fence: Fence
     /// The actors of which earlier states are kept, and which.
@@ -36,13 +37,13 @@ package final class ShardStore {
         environment: Environment,
         path: String,
         unflushedBoot: BootName?,
-        beforeCommit: @escaping () -> Void
+        passes: @escaping (FaultPoint) -> Void
     ) {
         self.environment = environment
         databases = ShardDatabases(environment)
         self.path = path
         self.unflushedBoot = unflushedBoot
-        self.beforeCommit = beforeCommit
+        self.passes = passes
         fence = Fence(epoch: 0, version: 0, pid: 0, incarnation: 0)
     }
 
@@ -52,13 +53,13 @@ package final class ShardStore {
     ///   - durability: What a commit survives.
     ///   - boot: The present run of the machine. With `.process`, a shard that another one left unflushed is checked
     ///     first, and gives way to its newest sound snapshot when it is damaged.
-    ///   - beforeCommit: Runs inside each write transaction after its last put; a fault point.
+    ///   - passes: Told of the fault points inside write transactions, after their last puts.
     /// - Throws: `StoreError`; nothing is overwritten.
     package static func open(
         directory: String,
         durability: Durability,
         boot: @autoclosure () -> BootName = .current(),
-        beforeCommit: @escaping () -> Void = {}
+        passes: @escaping (FaultPoint) -> Void = { _ in }
     ) throws(StoreError) -> ShardStore {
         precondition(durability.isStored, "an actor of which nothing is stored has no shard")
         let unflushedBoot = durability == .process ? boot() : nil
@@ -77,7 +78,7 @@ package final class ShardStore {
                 environment: try Environment.open(directory: directory, options: options),
                 path: directory,
                 unflushedBoot: unflushedBoot,
-                beforeCommit: beforeCommit
+                passes: passes
             )
         } catch {
             throw StoreError(error, doing: "opening the shard")
@@ -112,6 +113,7 @@ package final class ShardStore {
             var time = try stored.map { try ShardClock(decoding: $0) } ?? ShardClock(at: reading)
             time.advance(to: reading)
             try transaction.put(ShardLayout.clockKey, time.encoded(), in: databases.meta)
+            self.passes(.workerInsideClaim)
             return (next, contents, time)
         }
         fence = claimed

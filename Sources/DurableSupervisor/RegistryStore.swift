@@ -32,6 +32,8 @@ package final class RegistryStore {
     private static let nextShardKey = Array("nextShard".utf8)
     private let environment: Environment
     private var ledgerNext: UInt64
+    /// Told of each fault point that is passed.
+    var passes: (FaultPoint) -> Void = { _ in }
 
     /// Opens the registry, or creates it.
     package init(_ layout: RuntimeLayout, readOnly: Bool = false) throws(ActorError) {
@@ -109,6 +111,7 @@ package final class RegistryStore {
                     }
                 }
                 try transaction.put(Self.nextShardKey, StoredValue.seal(Self.key(nextShard)), in: meta)
+                self.passes(.supervisorInsideRegistryWrite)
             }
             ledgerNext += UInt64(changes.ledger.count)
         } catch {

@@ -131,6 +131,7 @@ extension Supervisor {
 
     /// A returning worker hands back its listening socket and its page.
     func takeOver(_ worker: WorkerProcess, _ hosting: WorkerGreeting.Hosting, _ descriptors: [OwnedDescriptor]) {
+        faults.passes(.supervisorBeforeAdoption, incarnation: hosting.incarnation)
         recognise(worker, hosting)
         strangerIsKnown(worker)
         guard let hosted = hosted[hosting.shard], hosted.worker === worker,
@@ -203,16 +204,16 @@ extension Supervisor {
                 jitter: Double.random(in: 0...1)
             )
             perform(action, on: record.shard)
-            changes.ledger.append(
-                LedgerEntry(
-                    record: record,
-                    pid: record.worker?.pid ?? 0,
-                    cause: .unknown,
-                    isRestarted: hosted.slot.isRunning,
-                    milliseconds: wallClockMilliseconds,
-                    stderrTail: ""
-                )
+            var entry = LedgerEntry(
+                record: record,
+                pid: record.worker?.pid ?? 0,
+                cause: .unknown,
+                isRestarted: hosted.slot.isRunning,
+                milliseconds: wallClockMilliseconds,
+                stderrTail: ""
             )
+            entry.startTime = record.worker?.startTime
+            changes.ledger.append(entry)
             persistSoon()
         }
     }

@@ -138,6 +138,7 @@ extension Supervisor {
     /// of survives everything from there on.
     func finishCreations() {
         guard !creations.isEmpty else { return }
+        faults.passes(.supervisorBeforeCreation, incarnation: 0)
         let created = creations
         creations = []
         if let error = persist() {

@@ -65,6 +65,7 @@ extension Supervisor {
             spareExited(worker, cause)
             return
         }
+        faults.passes(.supervisorAfterDeath, incarnation: incarnation)
         if hosted.worker === worker { hosted.worker = nil }
         releaseRemovals(of: hosted.actor)
         cause = investigate(worker, hosted, incarnation, cause)
@@ -87,7 +88,7 @@ extension Supervisor {
     private func enter(_ worker: WorkerProcess, _ hosted: Hosted, _ incarnation: Incarnation, _ cause: DeathCause) {
         guard var record = registry.records[hosted.actor] else { return }
         record.incarnation = incarnation
-        let entry = LedgerEntry(
+        var entry = LedgerEntry(
             record: record,
             pid: worker.identity.pid,
             cause: cause,
@@ -95,6 +96,7 @@ extension Supervisor {
             milliseconds: wallClockMilliseconds,
             stderrTail: worker.stderrTail
         )
+        entry.startTime = worker.identity.startTime
         changes.ledger.append(entry)
         unlink(layout.stderrFile(worker.identity.serial))
         persistSoon()
@@ -125,6 +127,7 @@ extension Supervisor {
 
     private func assign(_ shard: ShardNumber, _ hosted: Hosted, _ record: ActorRecord, to worker: WorkerProcess) {
         let incarnation = hosted.slot.incarnation
+        faults.passes(.supervisorBeforeAssignment, incarnation: incarnation)
         worker.phase = .assigned(shard, incarnation)
         hosted.worker = worker
         let policy = hosted.slot.policy
@@ -210,7 +213,9 @@ extension Supervisor {
         if !keepsState {
             changes.removed += registry.end(hosted.actor, cause: cause)
             forgetRecord(of: hosted.actor)
+            faults.passes(.supervisorBeforeStateRemoval, incarnation: hosted.slot.incarnation)
             RuntimeDirectory.remove(layout.shard(shard))
+            faults.passes(.supervisorAfterStateRemoval, incarnation: hosted.slot.incarnation)
         }
         endActors(registry.owned(by: .actor(hosted.actor)), because: .ownerDied)
         removePlacementGroups(ownedBy: .actor(hosted.actor))

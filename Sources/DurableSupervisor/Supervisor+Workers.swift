@@ -17,6 +17,7 @@ extension Supervisor {
         switch report {
         case .serving(let shard, let incarnation, _):
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
+            faults.passes(.supervisorAfterServing, incarnation: incarnation)
             if incarnation == hosted.slot.incarnation { served(hosted) }
             perform(hosted.slot.served(incarnation, now: now), on: shard)
             sendLateRemovals(of: hosted)

@@ -115,8 +115,16 @@ final class Supervisor: @unchecked Sendable {
         loop = try EventLoop(name: "supervisor")
         let known = RuntimeDirectory.entries(of: layout.stderr).compactMap { UInt64($0) }
         let serial = (stored.records.compactMap { $0.worker?.serial } + known).max() ?? 0
-        pool = WorkerPool(loop: loop, layout: layout, spares: configuration.spares, nextSerial: serial + 1)
-        faults = FaultInjector(configuration.worker.faults)
+        let faults = FaultInjector(configuration.worker.faults, tally: configuration.worker.faultTally)
+        self.faults = faults
+        store.passes = { faults.passes($0, incarnation: 0) }
+        pool = WorkerPool(
+            loop: loop,
+            layout: layout,
+            spares: configuration.spares,
+            nextSerial: serial + 1,
+            faults: faults
+        )
         oomKills = oomKillCount() ?? 0
         pool.handlers = WorkerPool.Handlers(
             ready: { [unowned self] in workerReady($0) },
@@ -175,7 +183,9 @@ final class Supervisor: @unchecked Sendable {
         defer { for waiter in waiters { waiter() } }
         guard !changes.isEmpty else { return nil }
         do {
+            faults.passes(.supervisorBeforeRegistryWrite, incarnation: 0)
             try store.write(changes, nextShard: registry.nextShard)
+            faults.passes(.supervisorAfterRegistryWrite, incarnation: 0)
             changes = RegistryStore.Changes()
             return nil
         } catch {

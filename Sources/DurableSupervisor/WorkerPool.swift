@@ -19,16 +19,18 @@ final class WorkerPool {
     private let loop: EventLoop
     private let layout: RuntimeLayout
     private let sparesMax: Int
+    private let faults: FaultInjector
     private var images: [String: ExecutableImage] = [:]
     private(set) var workers: [Int32: WorkerProcess] = [:]
     private var nextSerial: UInt64
     var handlers: Handlers?
 
-    init(loop: EventLoop, layout: RuntimeLayout, spares: Int, nextSerial: UInt64) {
+    init(loop: EventLoop, layout: RuntimeLayout, spares: Int, nextSerial: UInt64, faults: FaultInjector) {
         self.loop = loop
         self.layout = layout
         self.nextSerial = nextSerial
         sparesMax = spares
+        self.faults = faults
     }
 
     /// A spare of this executable that is ready now.
@@ -80,7 +82,9 @@ final class WorkerPool {
         configuration.role = .worker
         configuration.controlSocket = pair.remote
         configuration.standardError = stderr.descriptor
+        faults.passes(.supervisorBeforeSpawn, incarnation: 0)
         let handle = try ProcessHandle.spawn(configuration)
+        faults.passes(.supervisorAfterSpawn, incarnation: 0)
         let identity = WorkerIdentity(pid: handle.pid, startTime: handle.startTime, serial: serial)
         let worker = WorkerProcess(
             handle: handle,

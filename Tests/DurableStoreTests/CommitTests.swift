@@ -132,7 +132,9 @@ struct CommitTests {
 
     @Test func theFaultPointRunsOncePerCommit() throws {
         var count = 0
-        let store = try ShardStore.open(directory: folder.shard, durability: .process) { count += 1 }
+        let store = try ShardStore.open(directory: folder.shard, durability: .process) {
+            if $0 == .workerInsideCommit { count += 1 }
+        }
         defer { store.close() }
         _ = try store.claim(pid: 1, incarnation: 1)
         #expect(count == 0)

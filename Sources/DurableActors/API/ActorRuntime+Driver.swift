@@ -50,7 +50,8 @@ extension ActorRuntime {
                 sessionLeaseMilliseconds: configuration.sessionLease.wholeMilliseconds,
                 keyedRecordsMax: configuration.keyedRecordsMax,
                 taskWorkerIdleSeconds: configuration.taskWorkerIdleTime / .seconds(1),
-                faults: configuration.faults
+                faults: configuration.faults,
+                faultTally: configuration.faultTally
             ),
             head: try MachineResources.head(configuration.resources)
         )

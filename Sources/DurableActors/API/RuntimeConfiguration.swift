@@ -44,6 +44,9 @@ public struct RuntimeConfiguration: Sendable {
     /// Faults to inject, for tests of the framework.
     package var faults: [FaultSpecification] = []
 
+    /// A file in which passages through fault points are counted, of all processes of the runtime together.
+    package var faultTally: String?
+
     /// The defaults.
     public init() {}
 

@@ -170,6 +170,7 @@ extension ActorHost {
     ) async -> TurnResult {
         let handler = CallResultHandler()
         var decoder = CallDecoder(frame, for: Act.self, runtime: runtime)
+        host.passes(.workerBeforeMethod)
         do {
             try await runtime.executeDistributedTarget(
                 on: instance,
@@ -192,6 +193,7 @@ extension ActorHost {
     /// A turn is over: what has changed since the last write set, also by turns that are still open, is held together
     /// with its outcome.
     private func finish(_ call: InboundCall, _ result: TurnResult, _ turn: Turn) {
+        host.passes(.workerAfterMethod)
         let generation = turn.generation
         let (needsRecord, released) = turn.end()
         // Otherwise what it changed went with the instance that was dropped under it, and its callers know.

@@ -9,11 +9,13 @@ extension WorkerHost {
         let orders = assignment.deadLetters
         // One transaction: from here on it is decided, whoever dies.
         if !orders.isEmpty {
+            passes(.workerBeforeDeadLetters)
             try store.commit(
                 orders.map {
                     WriteSet(actor: $0.actor, changes: [.deadLetter($0.call, StoredDeadLetter($0))])
                 }
             )
+            passes(.workerAfterDeadLetters)
         }
         // A call that has come again since is answered from its completion record.
         for letter in try store.deadLetters() where letter.stored.method == nil {

@@ -102,7 +102,9 @@ extension WorkerHost {
         }
         flush()
         guard isOpen, !ids.isEmpty else { return }
+        passes(.workerBeforeRemoval)
         try store?.commit(ids.map { WriteSet(actor: $0, changes: [.removeActor]) })
+        passes(.workerAfterRemoval)
         for id in ids {
             actors[id] = nil
             store?.history[id] = nil

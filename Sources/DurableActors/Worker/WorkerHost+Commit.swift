@@ -23,9 +23,11 @@ extension WorkerHost {
         }
         for set in group.writeSets { actors[set.actor]?.committed(set) }
         for held in group.replies {
+            passes(.workerBeforeReply)
             held.actor.answer(held)
             release(held.released)
         }
+        passes(.workerAfterReplies)
         count(turns: group.replies.count)
         sweepSoon()
         if !group.writeSets.isEmpty { snapshotSoon() }
@@ -145,7 +147,9 @@ extension WorkerHost {
             isSweeping = false
             guard let store else { return }
             do throws(StoreError) {
+                passes(.workerBeforeSweep)
                 if try store.sweepDiscarded(limit: Limits.discardedRowsPerSweep) { sweepSoon() }
+                passes(.workerAfterSweep)
             } catch {
                 if error.code == .fenced { fenced(error) }
                 // They stay discarded; the next commit tries again.

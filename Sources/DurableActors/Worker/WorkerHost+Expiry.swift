@@ -39,6 +39,7 @@ extension WorkerHost {
             let released = takeReleased()
             if !released.isEmpty { try store.commit(released) }
             let sweep = try store.sweepExpired(limit: Limits.expiredRowsPerSweep)
+            if !sweep.sessions.isEmpty || !sweep.keyed.isEmpty { passes(.workerAfterExpiry) }
             for (actor, session) in sweep.sessions { actors[actor]?.sessions[session] = nil }
             for actor in sweep.keyed { actors[actor]?.keyedCount? -= 1 }
             if sweep.isFinished {

@@ -26,17 +26,21 @@ extension WorkerHost {
             snapshots.skipped()
             return
         }
+        passes(.workerBeforeSnapshot)
         let (start, actor) = (now, assignment.record.id)
         // Ends with the copy, or with the process; there is one at a time.
         Task(executorPreference: loop) { [self] in
             do {
                 try await onOwnThread { () throws(ActorError) in
-                    do throws(StoreError) { try job.run() } catch { throw error.callerError(for: actor) }
+                    do throws(StoreError) { try job.run { self.passes(.workerInsideSnapshot) } } catch {
+                        throw error.callerError(for: actor)
+                    }
                 }
             } catch {
                 // Nothing depends on it until the machine goes down; the next one is tried in its time.
                 WorkerMain.log("no snapshot could be taken: \(error)")
             }
+            passes(.workerAfterSnapshot)
             snapshots.ended(begunAt: start, now: now)
             if store?.snapshotJob() != nil { snapshotSoon() }
         }
@@ -46,6 +50,7 @@ extension WorkerHost {
     func endCleanly() {
         assertOnLoop()
         flush()
+        passes(.workerBeforeCleanEnd)
         do throws(StoreError) {
             try store?.endCleanly()
         } catch {

@@ -68,7 +68,7 @@ final class WorkerHost: @unchecked Sendable {
         self.loop = loop
         prompt = PromptExecutor(loop)
         self.link = link
-        faults = FaultInjector(assignment.configuration.faults)
+        faults = FaultInjector(assignment.configuration.faults, tally: assignment.configuration.faultTally)
         snapshots = SnapshotSchedule(interval: .seconds(assignment.configuration.snapshotIntervalSeconds))
     }
 
@@ -158,14 +158,16 @@ final class WorkerHost: @unchecked Sendable {
         }
         let faults = faults
         let incarnation = assignment.incarnation
+        passes(.workerBeforeOpen)
         let store = try ShardStore.open(
             directory: ShardLayout.directory(of: assignment.record.shard, in: assignment.directory),
             durability: assignment.record.options.durability,
-            beforeCommit: { faults.passes(.workerInsideCommit, incarnation: incarnation) }
+            passes: { faults.passes($0, incarnation: incarnation) }
         )
         store.sessionLeaseMilliseconds = sessionLeaseMilliseconds
-        faults.passes(.workerBeforeClaim, incarnation: incarnation)
+        passes(.workerBeforeClaim)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
+        passes(.workerAfterClaim)
         self.store = store
         openings += 1
         if let notice = ShardNotice(directory: store.path).text {
@@ -191,6 +193,7 @@ final class WorkerHost: @unchecked Sendable {
     }
 
     private func serve() {
+        passes(.workerBeforeServing)
         let listener = Listener(adopting: listenerDescriptor)
         self.listener = listener
         do {

@@ -98,6 +98,8 @@ package struct LedgerEntry: Sendable, Hashable, Codable {
     package var incarnation: Incarnation
     /// The worker's process number.
     package var pid: Int32
+    /// When that process started, as the kernel counts; `nil` in entries of older builds.
+    package var startTime: UInt64?
     /// Why it ended.
     package var cause: DeathCause
     /// Whether another incarnation followed.

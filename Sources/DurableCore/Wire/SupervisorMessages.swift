@@ -296,6 +296,8 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
     package var taskWorkerIdleSeconds: Double
     /// Faults to arm, for tests.
     package var faults: [FaultSpecification]
+    /// The file in which passages through fault points are counted, for tests.
+    package var faultTally: String?
 
     package init(
         gracePeriodSeconds: Double,
@@ -303,7 +305,8 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
         sessionLeaseMilliseconds: UInt64 = Limits.sessionLease.wholeMilliseconds,
         keyedRecordsMax: Int = Limits.keyedRecordsMax,
         taskWorkerIdleSeconds: Double = Limits.taskWorkerIdleTime / .seconds(1),
-        faults: [FaultSpecification] = []
+        faults: [FaultSpecification] = [],
+        faultTally: String? = nil
     ) {
         self.sessionLeaseMilliseconds = sessionLeaseMilliseconds
         self.keyedRecordsMax = keyedRecordsMax
@@ -311,6 +314,7 @@ package struct WorkerConfiguration: Sendable, Hashable, Codable {
         self.gracePeriodSeconds = gracePeriodSeconds
         self.snapshotIntervalSeconds = snapshotIntervalSeconds
         self.faults = faults
+        self.faultTally = faultTally
     }
 }
 
