@@ -57,7 +57,11 @@ let package = Package(
         ),
 
         // L4: kills, seeded.
-        .target(name: "DurableChaos", dependencies: ["DurableActors", "DurableProcess"], swiftSettings: settings),
+        .target(
+            name: "DurableChaos",
+            dependencies: ["DurableActors", "DurableCore", "DurableProcess", "DurableSupervisor"],
+            swiftSettings: settings
+        ),
 
         // L4: how long things take on this machine.
         .target(
@@ -82,7 +86,7 @@ let package = Package(
         // L5: for users' tests, and in no program: the only one that imports Testing.
         .target(
             name: "DurableTesting",
-            dependencies: ["DurableActors", "DurableCore", "DurableProcess", "DurableSupervisor"],
+            dependencies: ["DurableActors", "DurableChaos", "DurableCore", "DurableProcess", "DurableSupervisor"],
             swiftSettings: settings
         ),
 
@@ -168,7 +172,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DurableTestingTests",
-            dependencies: ["DurableTesting", "DurableActors", "DurableProcess"],
+            dependencies: ["DurableTesting", "DurableActors", "DurableChaos", "DurableCore", "DurableProcess"],
             swiftSettings: settings
         ),
 

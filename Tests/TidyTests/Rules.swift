@@ -40,7 +40,7 @@ struct Rule: Sendable, CustomStringConvertible {
             "DurableSupervisor": leaves.union(["DurableProcess", "DurableTransport"]),
             "DurableActors": framework,
             "DurableBench": framework.union(["DurableActors"]),
-            "DurableChaos": ["DurableActors", "DurableProcess", "DurableCore"],
+            "DurableChaos": ["DurableActors", "DurableProcess", "DurableCore", "DurableSupervisor"],
             "DurableTesting": framework.union(["DurableActors", "DurableChaos"]),
             "durable": framework.union(["DurableActors", "DurableBench", "DurableChaos"]),
             "Examples": ["DurableActors"],
