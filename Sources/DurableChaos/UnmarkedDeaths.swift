@@ -2,7 +2,8 @@ internal import DurableCore
 package import DurableProcess
 internal import DurableSupervisor
 
-/// Deaths of workers that nobody has planned: of what the framework or an actor did by itself.
+/// Deaths of workers that nobody has planned: of what the framework or an actor did by itself. Those while no supervisor
+/// was there to see their causes cannot be told from others, and are not among them.
 package struct UnmarkedDeaths: Sendable {
     private static let deathsMax = 1000
     private let layout: RuntimeLayout
@@ -49,8 +50,8 @@ package struct UnmarkedDeaths: Sendable {
         }
         if isMarked { return true }
         return switch entry.cause {
-        // The next supervisor enters an end of which it knows nothing, also of a worker that was never stored.
-        case .unknown: entry.pid == 0
+        // What the next supervisor enters of an end of which it knows nothing; the one before may have meant it.
+        case .unknown: true
         // Such workers end themselves, and rightly so, when a supervisor was dead for long.
         case .exit(WorkerExitCode.fenced), .exit(WorkerExitCode.abandoned): true
         case .signal, .exit, .outOfMemory, .quarantined, .constructorThrew, .spawnFailed, .restartedTooOften: false

@@ -2,6 +2,7 @@ import DurableActors
 import DurableChaos
 import DurableCore
 import DurableProcess
+import Foundation
 import Glibc
 import Testing
 
@@ -136,5 +137,87 @@ distributed actor Forgetful: DurableActor {
         other.markThisProcess()
         #expect(tally.marks.map(\.pid) == [getpid()])
         #expect(throws: ProcessError.self) { try FaultTally(creating: path) }
+    }
+}
+
+/// Keeps entries one by one, and ends when it is told to.
+distributed actor Drawer: DurableActor {
+    @Checkpointed var sheets: CheckpointedDictionary<Int, String> = [:]
+
+    init(_ arguments: NoArguments, actorSystem: ActorRuntime) async {
+        self.actorSystem = actorSystem
+    }
+
+    distributed func put(_ number: Int) -> Int {
+        sheets[number] = "sheet \(number)"
+        return sheets.count
+    }
+
+    distributed func clear() { sheets.removeAll() }
+
+    distributed func numbers() -> [Int] { sheets.map(\.key) }
+
+    distributed func leave() async throws { try await ActorContext.exit() }
+}
+
+extension CrashMatrixTests {
+    /// What comes in a longer life: snapshots, rows that nobody needs, restarts, a new supervisor, ends. Nothing that was
+    /// acknowledged is lost, and what has ended stays ended.
+    @Test func `a life with snapshots, restarts and ends survives a death at every point`() async throws {
+        var options = CrashMatrixOptions()
+        options.configuration.snapshotInterval = .milliseconds(10)
+        options.occurrencesMax = 1
+        options.points = [
+            "workerBeforeRemoval", "workerAfterRemoval", "workerBeforeSweep", "workerInsideSweep", "workerAfterSweep",
+            "workerBeforeSnapshot", "workerInsideSnapshot", "workerAfterSnapshot", "supervisorAfterDeath",
+            "supervisorKillBeforeReplace", "supervisorBeforeAdoption", "supervisorBeforeExit",
+            "supervisorBeforeStateRemoval", "supervisorAfterStateRemoval",
+        ]
+        let report = try await crashMatrix(seed: 11, options: options) { runtime in
+            var kept = ActorOptions.resilient
+            kept.durability = .process
+            let drawer = try await runtime.getOrCreate(Drawer.self, name: "drawer", options: kept)
+            for number in 0..<5 { _ = try await drawer.put(number) }
+            try await drawer.clear()
+            try await Self.snapshot(in: runtime)
+            #expect(try await drawer.put(7) == 1)
+            try await runtime.kill(drawer, noRestart: false)
+            #expect(try await drawer.put(8) == 2)
+            let supervisor = try #require(runtime.supervisorProcessID)
+            kill(supervisor, SIGKILL)
+            let members = try await [
+                runtime.spawn(Drawer.self, options: .resilient.shared("shelf")),
+                runtime.spawn(Drawer.self, options: .resilient.shared("shelf")),
+            ]
+            for member in members { _ = try await member.put(1) }
+            try await runtime.kill(members[0])
+            #expect(try await members[1].put(2) == 2)
+            let guest = try await runtime.getOrCreate(Drawer.self, name: "guest")
+            _ = try await guest.put(1)
+            // Whether the caller hears of the end is not promised; that it comes is.
+            try? await guest.leave()
+            let other = try await runtime.getOrCreate(Drawer.self, name: "other")
+            _ = try await other.put(1)
+            try await runtime.kill(other)
+        } verify: { runtime in
+            let drawer = try await runtime.getActor(Drawer.self, name: "drawer")
+            try #require(try await drawer.numbers() == [7, 8])
+            for name in ["guest", "other"] {
+                let actors = try await runtime.actors().compactMap(\.name)
+                try #require(!actors.contains(name), "\(name) lives")
+            }
+        }
+        print(report)
+        #expect(report.neverPassed.isEmpty, "\(report)")
+    }
+
+    /// Waits until a shard has its first snapshot.
+    private static func snapshot(in runtime: ActorRuntime) async throws {
+        let shards = "\(runtime.directory)/shards"
+        while true {
+            let names = try FileManager.default.subpathsOfDirectory(atPath: shards)
+            if names.contains(where: { $0.contains("/snapshots/") }) { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
     }
 }
