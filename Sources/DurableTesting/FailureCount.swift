@@ -8,9 +8,15 @@ final class FailureCount: Sendable {
     var count: Int { number.load(ordering: .relaxed) }
 
     /// Looks at every issue of the test and passes it on.
-    var observer: IssueHandlingTrait {
+    var observer: IssueHandlingTrait { observer(adding: nil) }
+
+    /// Looks at every issue of the test and passes it on, with one more comment.
+    func observer(adding comment: Comment?) -> IssueHandlingTrait {
         .compactMapIssues { [self] issue in
             if issue.isFailure { number.add(1, ordering: .relaxed) }
+            guard let comment else { return issue }
+            var issue = issue
+            issue.comments.append(comment)
             return issue
         }
     }

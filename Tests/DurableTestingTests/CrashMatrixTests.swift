@@ -2,8 +2,10 @@ import DurableActors
 import DurableChaos
 import DurableCore
 import DurableProcess
+import DurableTesting
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// A counter that keeps a wrong promise: it says in a file, and not in its state, what it has counted.
@@ -40,7 +42,7 @@ distributed actor Forgetful: DurableActor {
     /// Every named point that a small service passes, its first passage and its last: nothing acknowledged is lost,
     /// nothing is applied twice, and the name still leads to the actor.
     @Test func `a counter survives a death at every point that it passes`() async throws {
-        let report = try await crashMatrix(seed: 7, options: Self.options(nil, occurrences: 2)) { runtime in
+        let report = try await expectSurvival(seed: 7, options: Self.options(nil, occurrences: 2)) { runtime in
             let tally = try await runtime.getOrCreate(Tally.self, name: "tally")
             for expected in 1...2 { #expect(try await tally.add(1) == expected) }
         } verify: { runtime in
@@ -157,6 +159,8 @@ distributed actor Drawer: DurableActor {
 
     distributed func numbers() -> [Int] { sheets.map(\.key) }
 
+    distributed func crash() { abort() }
+
     distributed func leave() async throws { try await ActorContext.exit() }
 }
 
@@ -173,7 +177,7 @@ extension CrashMatrixTests {
             "supervisorKillBeforeReplace", "supervisorBeforeAdoption", "supervisorBeforeExit",
             "supervisorBeforeStateRemoval", "supervisorAfterStateRemoval",
         ]
-        let report = try await crashMatrix(seed: 11, options: options) { runtime in
+        let report = try await expectSurvival(seed: 11, options: options) { runtime in
             var kept = ActorOptions.resilient
             kept.durability = .process
             let drawer = try await runtime.getOrCreate(Drawer.self, name: "drawer", options: kept)
@@ -209,6 +213,63 @@ extension CrashMatrixTests {
         }
         print(report)
         #expect(report.neverPassed.isEmpty, "\(report)")
+    }
+
+    /// A call that crashes its worker is given up, and what nobody needs any more is forgotten, once each.
+    @Test func `dead letters and expiry survive a death at every point`() async throws {
+        var options = CrashMatrixOptions()
+        options.configuration.sessionLease = .seconds(1)
+        options.occurrencesMax = 1
+        options.permitsOtherDeaths = true
+        options.points = [
+            "workerBeforeDeadLetters", "workerAfterDeadLetters", "workerBeforeExpiry", "workerInsideExpiry",
+            "workerAfterExpiry",
+        ]
+        let report = try await expectSurvival(seed: 5, options: options) { runtime in
+            var once = ActorOptions.resilient
+            once.maxCallCrashes = 1
+            let drawer = try await runtime.getOrCreate(Drawer.self, name: "drawer", options: once)
+            #expect(try await drawer.put(1) == 1)
+            await #expect { try await drawer.crash() } throws: { ($0 as? ActorError)?.code == .poisonCall }
+            #expect(try await drawer.put(2) == 2)
+            // The records of these calls are needed no more when the lease is over.
+            while CrashCase.tally?.passages[.workerAfterExpiry] == nil { try await Task.sleep(for: .milliseconds(5)) }
+        } verify: { runtime in
+            let drawer = try await runtime.getActor(Drawer.self, name: "drawer")
+            #expect(try await drawer.put(3) == 3)
+            #expect(try await drawer.numbers() == [1, 2, 3])
+        }
+        print(report)
+        #expect(report.isComplete, "\(report)")
+    }
+
+    @Test func `an expectation that fails in a case names the case, and the case is not survived`() async throws {
+        let test = try #require(Test.current)
+        let issues = Mutex<[Issue]>([])
+        let collector: IssueHandlingTrait = .compactMapIssues { issue in
+            issues.withLock { $0.append(issue) }
+            return nil
+        }
+        let report = Mutex<CrashMatrixReport?>(nil)
+        try await collector.provideScope(for: test, testCase: nil) {
+            let found = try await expectSurvival(seed: 1, options: Self.options(["workerAfterCommit"])) { runtime in
+                let forgetful = try await runtime.getOrCreate(Forgetful.self, name: "forgetful")
+                for _ in 1...2 { _ = try await forgetful.add(1) }
+            } verify: { runtime in
+                let value = try await runtime.getActor(Forgetful.self, name: "forgetful").add(1)
+                #expect(value == 3, "in \(CrashCase.current?.point ?? "no case")")
+            }
+            report.withLock { $0 = found }
+        }
+        let texts = issues.withLock { $0 }.map { "\($0)" }
+        let failures = try #require(report.withLock { $0 }).failures
+        #expect(!failures.isEmpty)
+        #expect(texts.count == failures.count + 1, "one for each case, and the sum: \(texts)")
+        for failure in failures {
+            #expect(texts.contains { $0.contains("in the case \(failure.crash), seed 1") }, "\(texts)")
+        }
+        #expect(texts.contains { $0.contains("in workerAfterCommit") }, "\(texts)")
+        #expect(texts.last?.contains("0 of 1 points survived") == true, "\(texts)")
     }
 
     /// Waits until a shard has its first snapshot.

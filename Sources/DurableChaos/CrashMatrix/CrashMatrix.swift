@@ -20,6 +20,12 @@ public struct CrashMatrixOptions: Sendable {
     /// How often a case is tried that a run has not come to.
     public var attempts = 3
 
+    /// Whether workers may die of other things than the injected fault, as in a scenario that crashes on purpose.
+    public var permitsOtherDeaths = false
+
+    /// What each run happens in, with its case; `nil` in the run that counts.
+    package var around: (@Sendable (CrashCase?, @Sendable () async throws -> Void) async throws -> Void)?
+
     /// The defaults.
     public init() {}
 }

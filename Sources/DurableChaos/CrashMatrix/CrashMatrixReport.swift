@@ -1,5 +1,13 @@
+package import DurableProcess
+
 /// One case of a crash matrix: a process dies at this passage through a point of the framework.
 public struct CrashCase: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The case of the run that the code which asks is part of; `nil` in the run that counts, and outside of matrices.
+    @TaskLocal public static var current: CrashCase?
+
+    /// How often this run's processes have passed each point so far, in scenario and verification.
+    @TaskLocal package static var tally: FaultTally?
+
     /// The point's name.
     public var point: String
     /// Which passage it is, of all processes of the runtime together, counted from 1.

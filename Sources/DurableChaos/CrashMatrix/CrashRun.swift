@@ -1,6 +1,7 @@
 internal import DurableActors
 internal import DurableCore
 internal import DurableProcess
+internal import Synchronization
 
 /// One run of a crash matrix's scenario, in a runtime of its own.
 struct CrashRun: Sendable {
@@ -33,13 +34,11 @@ struct CrashRun: Sendable {
         var outcome = Outcome()
         do {
             let runtime = try await ActorRuntime.start(configuration: configuration)
-            do {
-                outcome.passages = try await within(options.patience, of: runtime) { [scenario, verify] in
-                    try await scenario(runtime)
-                    let passages = tally.passages
-                    try await verify(runtime)
-                    return passages.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+            look: do {
+                outcome.passages = try await CrashCase.$current.withValue(crash) {
+                    try await CrashCase.$tally.withValue(tally) { try await observe(runtime, tally, crash) }
                 }
+                guard !options.permitsOtherDeaths else { break look }
                 let unmarked = await UnmarkedDeaths(directory: runtime.directory).all(besides: Set(tally.marks))
                 if let first = unmarked.first { outcome.problem = first }
             } catch {
@@ -51,6 +50,24 @@ struct CrashRun: Sendable {
         }
         outcome.hasStruck = !tally.marks.isEmpty
         return outcome
+    }
+
+    /// Runs both, and says which points the scenario has passed.
+    private func observe(
+        _ runtime: ActorRuntime,
+        _ tally: FaultTally,
+        _ crash: CrashCase?
+    ) async throws -> [String: Int] {
+        try await within(options.patience, of: runtime) { [options, scenario, verify] in
+            let passages = Mutex<[FaultPoint: Int]>([:])
+            let body: @Sendable () async throws -> Void = {
+                try await scenario(runtime)
+                passages.withLock { $0 = tally.passages }
+                try await verify(runtime)
+            }
+            if let around = options.around { try await around(crash, body) } else { try await body() }
+            return passages.withLock { $0 }.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+        }
     }
 
     /// Detached actors would keep the runtime alive.
