@@ -55,7 +55,7 @@ extension Supervisor {
             kill(id, because: .intendedExit, noRestart: true, answer)
         case .describe(let id):
             let record = registry.records[id].flatMap { $0.ended == nil ? $0 : nil }
-            answer(record.map(SupervisorResponse.record) ?? .status(status(of: id)))
+            if let record { answer(.record(record)) } else { tell(status(of: id), answer) }
         case .list:
             answer(.actors(summaries()))
         case .node(let request):
@@ -185,7 +185,7 @@ extension Supervisor {
         // With the last actor of a group its worker goes.
         let isGroupEnding = hosted[record.shard]?.slot.isEnding == true
         guard record.ended == nil || record.group == nil || isGroupEnding else {
-            answer(.status(status(of: id)))
+            tell(status(of: id), answer)
             return
         }
         let hosted = hosting(record)
@@ -193,18 +193,25 @@ extension Supervisor {
         if case .dormant = hosted.slot.state { activate(hosted, record.shard) }
         let isLost = lost == hosted.slot.incarnation && hosted.slot.isRunning
         guard hosted.worker != nil, isLost || hosted.slot.isEnding else {
-            answer(.status(status(of: id)))
+            tell(status(of: id), answer)
             return
         }
         // The caller saw the connection end before the kernel has finished with the process: wait for its pidfd. Whoever
         // hears of an actor's end finds its name free.
         let once = OnceFlag()
         let reply: () -> Void = { [self] in
-            if once.take() { answer(.status(status(of: id))) }
+            if once.take() { tell(status(of: id), answer) }
         }
         hosted.waiters.append((hosted.slot.incarnation, reply))
         let box = LoopConfined(value: reply)
         loop.schedule(after: Limits.deathConfirmationTimeout) { box.value() }
+    }
+
+    /// Whoever was told of an end sees no supervisor that does not know of it.
+    private func tell(_ status: ActorStatus, _ answer: @escaping @Sendable (SupervisorResponse) -> Void) {
+        guard case .dead = status, !changes.isEmpty else { return answer(.status(status)) }
+        persistWaiters.append { answer(.status(status)) }
+        persistSoon()
     }
 
     private func status(of id: ActorID) -> ActorStatus {

@@ -217,6 +217,24 @@ extension CrashMatrixTests {
         #expect(isFull || report.neverPassed.isEmpty, "\(report)")
     }
 
+    @Test func `an end that a caller was told of is not taken back by the next supervisor`() async throws {
+        let points: Set<String> = [
+            "supervisorBeforeRegistryWrite", "supervisorInsideRegistryWrite", "supervisorBeforeStateRemoval",
+            "supervisorAfterStateRemoval",
+        ]
+        try await expectSurvival(seed: 3, options: Self.options(points)) { runtime in
+            let guest = try await runtime.getOrCreate(Drawer.self, name: "guest")
+            #expect(try await guest.put(1) == 1)
+            await #expect { try await guest.leave() } throws: { ($0 as? ActorError)?.code == .died }
+        } verify: { runtime in
+            let actors = try await runtime.actors()
+            #expect(actors.isEmpty)
+            await #expect { _ = try await runtime.getActor(Drawer.self, name: "guest") } throws: {
+                ($0 as? ActorError)?.code == .notFound
+            }
+        }
+    }
+
     /// A call that crashes its worker is given up, and what nobody needs any more is forgotten, once each.
     @Test func `dead letters and expiry survive a death at every point`() async throws {
         var options = CrashMatrixOptions()
