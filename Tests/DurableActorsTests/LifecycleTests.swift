@@ -130,15 +130,16 @@ import Testing
         }
     }
 
-    @Test func `many callers that get or create one name get one actor`() async throws {
+    @Test func `1,000 callers that get or create one name at once get one actor, and none fails`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let ids = try await withThrowingTaskGroup(of: ActorID.self) { group in
-                for _ in 0..<100 {
+                for _ in 0..<1_000 {
                     group.addTask { try await runtime.getOrCreate(Counter.self, name: "only").id }
                 }
                 return try await group.reduce(into: Set<ActorID>()) { $0.insert($1) }
             }
             #expect(ids.count == 1)
+            #expect(Set(try await runtime.actors().map(\.id)) == ids)
             let taken = await failure {
                 _ = try await runtime.spawn(Counter.self, options: .resilient.detached(name: "only"))
             }
