@@ -48,6 +48,10 @@ if arguments[1] == "tasks" {
     try await runTasks(in: arguments[2])
     exit(0)
 }
+if arguments[1] == "estate" {
+    try await makeEstate(in: arguments[2])
+    exit(0)
+}
 if arguments[1] == "key" {
     try await callWithKey(in: arguments[2], key: arguments[3], amount: Int(arguments[4]) ?? 0)
     exit(0)
