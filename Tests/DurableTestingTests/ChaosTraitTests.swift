@@ -114,7 +114,7 @@ import Testing
             for tally in tallies { _ = try await tally.add(1) }
             // Both come at once; the second finds the first victim standing still.
             let faults = [
-                ChaosFault(.stop, at: .milliseconds(10), lasting: .milliseconds(400), choice: 0),
+                ChaosFault(.stop, at: .milliseconds(10), lasting: .seconds(60), choice: 0),
                 ChaosFault(.kill, at: .milliseconds(11), choice: 1),
                 ChaosFault(.killAll, at: .milliseconds(12)),
             ]
