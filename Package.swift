@@ -128,7 +128,8 @@ let package = Package(
         .testTarget(
             name: "DurableCLITests",
             dependencies: [
-                "durable", "DurableActors", "DurableBench", "DurableChaos", "DurableCore", "DurableLMDB", "DurableStore",
+                "durable", "DurableActors", "DurableBench", "DurableChaos", "DurableCore", "DurableLMDB",
+                "DurableStore",
                 "DurableSupervisor",
                 "CBOR",
             ],

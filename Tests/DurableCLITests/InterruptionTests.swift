@@ -94,7 +94,7 @@ struct InterruptionTests {
         #expect(ending.errorLines.last?.hasSuffix("nothing is left running") == true, "\(ending.error)")
     }
 
-    @Test("a supervisor that does not answer is killed, by name, with all workers", arguments: [1, 2])
+    @Test("a supervisor that does not answer is killed, by name, with the workers that are left", arguments: [1, 2])
     func survivesHungSupervisor(signals: Int) async throws {
         let scratch = try ScratchDirectory()
         let tool = try demo(["--directory", scratch.file("data")])
@@ -105,7 +105,8 @@ struct InterruptionTests {
         try await tool.expectNothingLeft()
         #expect(ending.code == 130)
         let line = try #require(ending.errorLines.last)
-        #expect(line.contains("killed supervisor ") && line.contains(", worker "), "\(line)")
+        // Workers whose supervisor was new and had not adopted them yet can have ended by themselves.
+        #expect(line.contains("killed supervisor "), "\(line)")
         #expect(line.hasSuffix("; nothing is left running"))
     }
 
