@@ -1,18 +1,58 @@
 #define _GNU_SOURCE
 #include "CBenchmarks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-int benchmarks_pin(int core) {
+static int pin_thread(pid_t thread, int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
+    return sched_setaffinity(thread, sizeof set, &set) == 0 ? 0 : errno;
+}
+
+int benchmarks_pin(int core) { return pin_thread(0, core); }
+
+int benchmarks_pin_threads(int core) {
+    DIR *threads = opendir("/proc/self/task");
+    if (threads == NULL) return errno;
+    int status = 0;
+    for (struct dirent *entry; status == 0 && (entry = readdir(threads)) != NULL;) {
+        pid_t thread = (pid_t)atoi(entry->d_name);
+        // One that has ended meanwhile needs no core.
+        if (thread > 0 && (status = pin_thread(thread, core)) == ESRCH) status = 0;
+    }
+    closedir(threads);
+    return status;
+}
+
+int benchmarks_hold(const char *path, size_t bytes) {
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS, descriptor = -1;
+    if (path != NULL) {
+        struct stat status;
+        descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        if (descriptor < 0 || fstat(descriptor, &status) != 0) return errno;
+        bytes = (size_t)status.st_size;
+        flags = MAP_SHARED;
+    }
+    if (bytes == 0) return 0;
+    uint8_t *memory = mmap(NULL, bytes, path == NULL ? PROT_READ | PROT_WRITE : PROT_READ, flags, descriptor, 0);
+    if (memory == MAP_FAILED) return errno;
+    if (path == NULL) memset(memory, 1, bytes);
+    volatile uint8_t last = 0;
+    for (size_t place = 0; place < bytes; place += 4096) last = memory[place];
+    (void)last;
+    return 0;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {

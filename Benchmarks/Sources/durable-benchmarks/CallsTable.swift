@@ -5,13 +5,18 @@ struct CallsTable {
     /// What is measured, in the order of a round.
     enum Kind: String, CaseIterable {
         case exchange = "bare exchange of 100 bytes"
+        case noneChange = "change, .none"
         case read = "read"
         case processChange = "change, .process"
         case flush = "bare fdatasync of 4 KiB"
+        case commit = "bare LMDB commit, flushed"
         case diskChange = "change, .disk"
+        case pipelinedNoneChange = "change, .none, pipelined"
         case pipelinedRead = "read, pipelined"
         case pipelinedProcessChange = "change, .process, pipelined"
         case pipelinedDiskChange = "change, .disk, pipelined"
+
+        var waitsForDisk: Bool { [.flush, .commit, .diskChange, .pipelinedDiskChange].contains(self) }
     }
 
     /// What one round found for one kind, in microseconds.
@@ -27,7 +32,7 @@ struct CallsTable {
 
     /// The table's lines.
     var figures: [Report.Figure] {
-        Kind.allCases.map { kind in
+        Kind.allCases.filter { kind in rounds.contains { $0[kind] != nil } }.map { kind in
             let p50 = median(rounds.compactMap { $0[kind]?.p50 })
             return Report.Figure(
                 name: kind.rawValue,
@@ -37,6 +42,7 @@ struct CallsTable {
                     ("per second", 1_000_000 / p50),
                     ("x exchange", ratio(of: kind, to: .exchange)),
                     ("x fdatasync", ratio(of: kind, to: .flush)),
+                    ("x LMDB", ratio(of: kind, to: .commit)),
                 ]
             )
         }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CBenchmarks
 internal import DurableBench
 internal import Glibc
 
@@ -10,8 +11,13 @@ struct ChildProcess: ~Copyable {
     private let descriptor: Int32
 
     /// Starts this program again as an ``EchoChild``.
-    static func echo() throws -> ChildProcess {
-        try answering(ChildProcess("/proc/self/exe", ["durable-benchmarks", EchoChild.name]))
+    /// - Parameters:
+    ///   - file: A file that it maps and reads all of, if any.
+    ///   - megabytes: Memory of its own that it touches.
+    static func echo(mapping file: String? = nil, holding megabytes: Int = 0) throws -> ChildProcess {
+        var arguments = ["durable-benchmarks", EchoChild.name, "--megabytes", "\(megabytes)"]
+        if let file { arguments += ["--map", file] }
+        return try answering(ChildProcess("/proc/self/exe", arguments))
     }
 
     /// Starts a C program of the system that does the same, as small as a process gets here.
@@ -89,7 +95,19 @@ struct EchoChild: ParsableCommand {
     static let name = "echo-child"
     static let configuration = CommandConfiguration(commandName: name, shouldDisplay: false)
 
+    @Option(help: "A file to map and read.")
+    var map: String?
+
+    @Option(help: "MiB of memory to touch.")
+    var megabytes = 0
+
     func run() throws {
+        if let map {
+            let code = benchmarks_hold(map, 0)
+            guard code == 0 else { throw BenchmarkError("mapping \(map)", code: code) }
+        }
+        let code = benchmarks_hold(nil, megabytes << 20)
+        guard code == 0 else { throw BenchmarkError("\(megabytes) MiB of memory", code: code) }
         var bytes = [UInt8](repeating: 0, count: 4096)
         while true {
             let count = read(STDIN_FILENO, &bytes, bytes.count)

@@ -7,6 +7,10 @@ struct DurableBenchmarks: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "durable-benchmarks",
         abstract: "Measures calls, recovery and growing state beside the machine's own limits.",
-        subcommands: [CallsBenchmark.self, RecoveryBenchmark.self, StateBenchmark.self, EchoChild.self]
+        subcommands: [
+            CallsBenchmark.self, RecoveryBenchmark.self, StateBenchmark.self, ResidentBenchmark.self,
+            CreateBenchmark.self, PairsBenchmark.self, ActorsBenchmark.self, PayloadBenchmark.self,
+            CodecBenchmark.self, EchoChild.self,
+        ]
     )
 }

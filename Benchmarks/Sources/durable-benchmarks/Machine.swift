@@ -8,4 +8,10 @@ enum Machine {
         let code = benchmarks_pin(Int32(core))
         guard code == 0 else { throw BenchmarkError("pinning to core \(core)", code: code) }
     }
+
+    /// Lets the threads that this process has, and what they start from now on, run on one core only.
+    static func pinThreads(toCore core: Int) throws {
+        let code = benchmarks_pin_threads(Int32(core))
+        guard code == 0 else { throw BenchmarkError("pinning threads to core \(core)", code: code) }
+    }
 }

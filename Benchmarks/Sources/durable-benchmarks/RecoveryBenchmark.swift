@@ -30,6 +30,9 @@ struct RecoveryBenchmark: AsyncParsableCommand {
     @Option(help: "A file for the figures.")
     var json: String?
 
+    @Option(help: "A file for every single duration: its line's name, a tab, and microseconds.")
+    var samples: String?
+
     func validate() throws {
         guard rounds > 0, pause >= 0 else { throw ValidationError("rounds must be positive, and pause not negative") }
     }
@@ -46,6 +49,7 @@ struct RecoveryBenchmark: AsyncParsableCommand {
         ) { runtime in
             try await measure(runtime)
         }
+        if let samples { try table.log.write(to: samples) }
         let report = Report(
             benchmark: "recovery",
             parameters: [("rounds", "\(rounds)"), ("pause", "\(pause) ms"), ("spares", "\(spares)")],

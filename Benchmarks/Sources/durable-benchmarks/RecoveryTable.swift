@@ -12,8 +12,12 @@ struct RecoveryTable {
 
     private var samples: [Kind: Samples] = [:]
 
+    /// Every single duration.
+    private(set) var log = SampleLog()
+
     /// Keeps one duration in nanoseconds.
     mutating func record(_ duration: UInt64, of kind: Kind) {
+        log.record(duration, of: kind.rawValue)
         samples[kind, default: Samples()].record(duration)
     }
 

@@ -1,6 +1,8 @@
 #ifndef CBENCHMARKS_H
 #define CBENCHMARKS_H
 
+#include <stddef.h>
+
 #include "raw.h"
 
 // What the C library hides from Swift behind _GNU_SOURCE.
@@ -8,6 +10,13 @@
 // Lets the calling thread, and all threads and processes it starts from now on, run on this core only.
 // Returns 0, or an error number.
 int benchmarks_pin(int core);
+
+// The same for all threads that this process has at the moment.
+int benchmarks_pin_threads(int core);
+
+// Maps a file, or makes so much memory of the process's own when the path is NULL, and touches every page of it; it
+// stays until the process ends. Returns 0, or an error number.
+int benchmarks_hold(const char *path, size_t bytes);
 
 // Removes a directory and everything in it. Returns 0, or -1 when something is left.
 int benchmarks_remove_tree(const char *path);
