@@ -21,9 +21,7 @@ static int pin_thread(pid_t thread, int core) {
     return sched_setaffinity(thread, sizeof set, &set) == 0 ? 0 : errno;
 }
 
-int benchmarks_pin(int core) { return pin_thread(0, core); }
-
-int benchmarks_pin_threads(int core) {
+int benchmarks_pin(int core) {
     DIR *threads = opendir("/proc/self/task");
     if (threads == NULL) return errno;
     int status = 0;

@@ -72,7 +72,8 @@ struct CallsBenchmark: AsyncParsableCommand {
         let place = try WorkingDirectory(in: directory)
         let rows = try await ActorRuntime.withRuntime(directory: place.path + "/runtime") { runtime in
             let setup = try await CallsSetup(runtime, directory: place.path)
-            if pin == .two { try Machine.pinThreads(toCore: 0) }
+            // Whichever thread measures: also one that somebody else has started meanwhile.
+            if pin != .none { try Machine.pin(toCore: 0) }
             return try await measure(setup)
         }
         let report = Report(

@@ -7,12 +7,9 @@
 
 // What the C library hides from Swift behind _GNU_SOURCE.
 
-// Lets the calling thread, and all threads and processes it starts from now on, run on this core only.
+// Lets the threads that this process has, and all threads and processes they start from now on, run on this core only.
 // Returns 0, or an error number.
 int benchmarks_pin(int core);
-
-// The same for all threads that this process has at the moment.
-int benchmarks_pin_threads(int core);
 
 // Maps a file, or makes so much memory of the process's own when the path is NULL, and touches every page of it; it
 // stays until the process ends. Returns 0, or an error number.

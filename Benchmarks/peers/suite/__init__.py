@@ -1,0 +1,1 @@
+"""Measures DurableActors and its peers by turns, and writes one table."""
