@@ -137,6 +137,8 @@ package enum Limits {
     package static let offloadsWaitingMax = 1024
     /// Workers kept started and waiting, for each executable.
     package static let sparesPerExecutable = 2
+    /// How long the start of the next spare is put off while a new life takes its first calls.
+    package static let recoveryPause: Duration = .milliseconds(10)
     /// Starts of a supervisor that a driver tries before it gives up.
     package static let supervisorStartsMax = 20
     /// How long a driver that is alive may be disconnected before it counts as gone.

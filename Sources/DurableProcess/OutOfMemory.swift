@@ -2,13 +2,71 @@ internal import Glibc
 
 /// How often the kernel killed a process of this process's control group for want of memory.
 ///
-/// Returns nil where no control group counts it. The count covers the whole group, so only its rise tells something.
-package func oomKillCount() -> UInt64? {
-    guard let groups = SystemFiles.text("/proc/self/cgroup") else { return nil }
-    for path in ControlGroupFiles.candidates(groups: groups) {
-        if let count = SystemFiles.text(path).flatMap(ControlGroupFiles.oomKills(in:)) { return count }
+/// The count covers the whole group, so only its rise tells something. Its file stays open, because a look at it is on
+/// the path of a recovery.
+package final class OutOfMemoryCount {
+    private var descriptor: Int32 = -1
+    private var path = ""
+    private var last: UInt64 = 0
+
+    /// Begins with what is counted so far.
+    package init() {
+        find()
+        last = count() ?? 0
     }
-    return nil
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Whether it is greater than at the last look.
+    package func hasRisen() -> Bool {
+        if descriptor < 0 { find() }
+        guard let count = count() else { return false }
+        defer { last = count }
+        return count > last
+    }
+
+    /// Looks which file counts: the process may have been moved to another group.
+    package func find() {
+        guard let found = Self.open() else { return }
+        guard found.path != path else {
+            close(found.descriptor)
+            return
+        }
+        // What another group has counted before is none of this one's.
+        if descriptor >= 0 {
+            close(descriptor)
+            last = found.count
+        }
+        (descriptor, path) = (found.descriptor, found.path)
+    }
+
+    private func count() -> UInt64? {
+        guard descriptor >= 0 else { return nil }
+        let found = Self.read(descriptor)
+        if found == nil {
+            close(descriptor)
+            (descriptor, path) = (-1, "")
+        }
+        return found
+    }
+
+    fileprivate static func open() -> (descriptor: Int32, path: String, count: UInt64)? {
+        guard let groups = SystemFiles.text("/proc/self/cgroup") else { return nil }
+        for path in ControlGroupFiles.candidates(groups: groups) {
+            let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            if let count = read(descriptor) { return (descriptor, path, count) }
+            close(descriptor)
+        }
+        return nil
+    }
+
+    private static func read(_ descriptor: Int32) -> UInt64? {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return nil }
+        return ControlGroupFiles.oomKills(in: String(decoding: bytes[..<count], as: UTF8.self))
+    }
 }
 
 /// Where control groups of both versions keep their memory events, and how they spell them.

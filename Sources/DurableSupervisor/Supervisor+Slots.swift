@@ -154,6 +154,8 @@ extension Supervisor {
             persist()
         }
         send(.assign(assignment), to: worker, descriptors: [listener.descriptor, page.descriptor])
+        // What else there is to do now is not worth a moment of the actor's callers.
+        worker.connection?.flushNow()
         changes.records.append(updated)
         persistSoon()
         loop.execute { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }

@@ -22,8 +22,9 @@ extension Supervisor {
             perform(hosted.slot.served(incarnation, now: now), on: shard)
             sendLateRemovals(of: hosted)
             endActors(registry.leftBehind(by: hosted.actor, in: incarnation), because: .ownerDied)
-            // The recovery is over: now there is time to warm the next spare.
-            refill(worker.executable)
+            // It has yet to answer those who wait; then there is time to warm the next spare.
+            let executable = worker.executable
+            loop.schedule(after: Limits.recoveryPause) { [self] in refill(executable) }
         case .refused(let shard, let incarnation, let cause):
             guard let hosted = hosted[shard], hosted.worker === worker else { return }
             perform(hosted.slot.refused(incarnation, cause: cause), on: shard)

@@ -95,7 +95,7 @@ final class Supervisor: @unchecked Sendable {
     var isSettled = false
     var listener: Listener?
     private let lock: Int32
-    private var oomKills: UInt64
+    private let oomKills: OutOfMemoryCount
 
     init(_ configuration: SupervisorConfiguration, lock: Int32) throws {
         self.configuration = configuration
@@ -125,7 +125,7 @@ final class Supervisor: @unchecked Sendable {
             nextSerial: serial + 1,
             faults: faults
         )
-        oomKills = oomKillCount() ?? 0
+        oomKills = OutOfMemoryCount()
         pool.handlers = WorkerPool.Handlers(
             ready: { [unowned self] in workerReady($0) },
             report: { [unowned self] in workerReported($0, $1, $2) },
@@ -169,11 +169,7 @@ final class Supervisor: @unchecked Sendable {
     }
 
     /// Whether the kernel's out-of-memory killer has struck since the last look.
-    func outOfMemoryStruck() -> Bool {
-        guard let count = oomKillCount() else { return false }
-        defer { oomKills = count }
-        return count > oomKills
-    }
+    func outOfMemoryStruck() -> Bool { oomKills.hasRisen() }
 
     /// Stores what has changed, now. Says so on stderr when it cannot, and goes on: running actors need no registry.
     @discardableResult
@@ -233,6 +229,7 @@ final class Supervisor: @unchecked Sendable {
     private func scheduleHousekeeping() {
         loop.schedule(after: .seconds(1)) { [self] in
             pool.trimStderr()
+            oomKills.find()
             _ = OrphanReaper.reapOrphans(except: Set(pool.workers.keys))
             scheduleHousekeeping()
         }

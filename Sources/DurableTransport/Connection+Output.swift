@@ -42,6 +42,16 @@ extension Connection {
         }
     }
 
+    /// Writes now what was to be written when the batch ends; on the loop only.
+    ///
+    /// For a frame that somebody waits for while the rest of the batch takes long. What goes wrong is told at its end.
+    package func flushNow() {
+        shared.withLock { shared in
+            guard shared.phase == .open, shared.isQueuedForFlush else { return }
+            _ = shared.flush(epoll: loop.epoll, key: id)
+        }
+    }
+
     /// Flushes when the batch ends; on the loop only.
     func queueFlush() {
         let isNew = shared.withLock { shared in
