@@ -37,8 +37,10 @@ package final class Environment: Sendable {
         try place.validate()
         try options.validate(at: directory)
         for _ in 0..<attemptsMax {
+            var options = options
             if !options.readOnly, options.createsIfMissing {
-                try EnvironmentCreation(place: place, options: options).createIfMissing()
+                let isNew = try EnvironmentCreation(place: place, options: options).createIfMissing()
+                if isNew { options.syncsWhenOpened = false }
             }
             if let environment = try openExisting(place, options) { return environment }
         }

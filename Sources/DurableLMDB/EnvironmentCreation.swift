@@ -12,18 +12,19 @@ struct EnvironmentCreation {
     private static let attemptsMax = 16
 
     /// Creates the environment unless there is a data file already, which is never touched.
-    func createIfMissing() throws(LMDBError) {
+    /// - Returns: Whether it was created; then all of it is durable.
+    func createIfMissing() throws(LMDBError) -> Bool {
         for _ in 0..<Self.attemptsMax {
             switch try FileSystem.kind(of: place.directory) {
             case .other:
                 throw LMDBError(.notOurs, "\(place.directory) is not a directory. Choose another path.")
             case .directory:
                 TemporaryDirectory.sweep(place.directory)
-                if try FileSystem.kind(of: place.dataFile) != .absent { return }
-                if try createFile() { return }
+                if try FileSystem.kind(of: place.dataFile) != .absent { return false }
+                if try createFile() { return true }
             case .absent:
                 TemporaryDirectory.sweep(place.parent)
-                if try Self.createDirectory(place, filling: fill) { return }
+                if try Self.createDirectory(place, filling: fill) { return true }
             }
         }
         let advice = "Other processes keep changing it; try again."
@@ -66,14 +67,13 @@ struct EnvironmentCreation {
             mapBytes: options.mapBytesInitial,
             databasesMax: options.databasesMax,
             readersMax: 1,
-            flags: MDB_NOLOCK
+            // Flushed once, when all of it is there and before it gets its name.
+            flags: MDB_NOLOCK | MDB_NOSYNC
         )
         let environment = try EnvironmentHandle.open(temporary, settings)
         defer { mdb_env_close(environment.pointer) }
         try writeMarker(environment, temporary)
         _ = try environment.openDatabases(options.databases, at: temporary, readOnly: false)
-        let status = mdb_env_sync(environment.pointer, 1)
-        guard status == 0 else { throw LMDBError(status: status, while: "syncing the new file", at: place.directory) }
     }
 
     private func writeMarker(_ environment: EnvironmentHandle, _ temporary: Place) throws(LMDBError) {

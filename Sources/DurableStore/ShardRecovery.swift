@@ -10,10 +10,13 @@ struct ShardRecovery {
     private var snapshots: ShardSnapshots { ShardSnapshots(shard: directory) }
 
     /// Leaves a shard that can be opened.
+    /// - Returns: Whether it was left unflushed in the present boot.
     /// - Throws: `unreadable` when the file is damaged and no snapshot is sound; nothing was touched.
-    func run() throws(StoreError) {
+    func run() throws(StoreError) -> Bool {
         let marker = UnsyncedMarker(directory: directory)
-        guard try marker.read() != nil else { return }
+        guard let found = try marker.read() else { return false }
+        // Who has set it in this boot had nothing to settle, or has settled it.
+        guard found != boot else { return true }
         // A worker that was replaced while it checked must not go on when its successor already works.
         try ShardFiles.alone(in: directory) { () throws(StoreError) in
             guard let left = try marker.read(), left != boot else { return }
@@ -21,6 +24,7 @@ struct ShardRecovery {
             // What was read now came from the disk, so the file is as good as flushed.
             try marker.clear()
         }
+        return try marker.read() == boot
     }
 
     private func settle() throws(StoreError) {

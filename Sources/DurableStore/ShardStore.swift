@@ -65,8 +65,7 @@ package final class ShardStore {
         let unflushedBoot = durability == .process ? boot() : nil
         var isUnflushed = false
         if let unflushedBoot {
-            try ShardRecovery(directory: directory, boot: unflushedBoot).run()
-            isUnflushed = try UnsyncedMarker(directory: directory).read() == unflushedBoot
+            isUnflushed = try ShardRecovery(directory: directory, boot: unflushedBoot).run()
         }
         do {
             var options = EnvironmentOptions(format: ShardLayout.format, databases: ShardLayout.databases)

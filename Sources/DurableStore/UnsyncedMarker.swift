@@ -33,7 +33,12 @@ package struct BootName: Sendable, Hashable, CustomStringConvertible {
     package init(_ text: String) { self.text = text }
 
     /// The present one. Where the kernel does not tell, every start counts as a new one.
-    package static func current() -> BootName {
+    package static func current() -> BootName { present }
+
+    // No process outlives its boot.
+    private static let present = read()
+
+    private static func read() -> BootName {
         let found = try? ShardFiles.text(of: "/proc/sys/kernel/random/boot_id")
         guard let line = found?.split(separator: "\n").first else {
             return BootName("unknown \(UInt64.random(in: 0...UInt64.max))")
