@@ -2,6 +2,7 @@
 #define DURABLE_CDURABLE_H
 
 #include "functions.h"
+#include "memory.h"
 #include "page.h"
 #include "process.h"
 #include "role.h"

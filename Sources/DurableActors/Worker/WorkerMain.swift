@@ -42,6 +42,8 @@ final class WorkerMain: Sendable {
 
     private func serve(_ descriptor: Int32) -> Never {
         actorLoop.start()
+        // Of this thread, which lives as long as the process.
+        OwnProcess.detachMemory()
         let link = SupervisorLink(
             loop: control,
             reconnection: SupervisorLink.Reconnection(

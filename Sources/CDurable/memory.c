@@ -1,0 +1,88 @@
+#define _GNU_SOURCE
+#include "memory.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define STACK_BYTES (16 * 1024)
+
+void durable_yield_to_others(void) {
+    // In Linux a thread has a priority of its own.
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+}
+
+void durable_give_back_memory(void) {
+    malloc_trim(0);
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+
+// The holder shares the memory of a process that goes on, and so the place of its errno: it may use nothing that writes
+// there, which the C library's wrappers do.
+static inline long call(long number, long first, long second, long third, long fourth, long fifth) {
+#if defined(__x86_64__)
+    long result;
+    register long fourth_register __asm__("r10") = fourth;
+    register long fifth_register __asm__("r8") = fifth;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(fourth_register), "r"(fifth_register)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    register long number_register __asm__("x8") = number;
+    register long first_register __asm__("x0") = first;
+    register long second_register __asm__("x1") = second;
+    register long third_register __asm__("x2") = third;
+    register long fourth_register __asm__("x3") = fourth;
+    register long fifth_register __asm__("x4") = fifth;
+    __asm__ volatile("svc 0"
+                     : "+r"(first_register)
+                     : "r"(number_register), "r"(second_register), "r"(third_register), "r"(fourth_register),
+                       "r"(fifth_register)
+                     : "memory");
+    return first_register;
+#endif
+}
+
+__attribute__((no_sanitize("address", "thread"), no_stack_protector)) static int hold(void *owner) {
+    call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // The owner may have ended before the wish was known.
+    if (call(SYS_getppid, 0, 0, 0, 0, 0) != (long)(intptr_t)owner) return 0;
+#ifdef SYS_close_range
+    // Nothing may stay open, or locked, that the owner's end is to close.
+    if (call(SYS_close_range, 0, ~0U, 0, 0, 0) != 0) return 0;
+    for (;;) call(SYS_ppoll, 0, 0, 0, 0, 0);
+#endif
+    return 0;
+}
+
+int durable_hold_memory(void) {
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) return errno;
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    // It handles no signal, and no handler of the owner's may run in it.
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int pid = clone(hold, stack + STACK_BYTES, CLONE_VM, (void *)(intptr_t)getpid());
+    int error = pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) munmap(stack, STACK_BYTES);
+    return error;
+}
+
+#else
+
+int durable_hold_memory(void) { return ENOSYS; }
+
+#endif
