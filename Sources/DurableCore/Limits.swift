@@ -139,6 +139,10 @@ package enum Limits {
     package static let sparesPerExecutable = 2
     /// How long the start of the next spare is put off while a new life takes its first calls.
     package static let recoveryPause: Duration = .milliseconds(10)
+    /// How long a spare has nothing to do before it rehearses what it is for.
+    package static let rehearsalPause: Duration = .milliseconds(20)
+    /// How long a rehearsal may take.
+    package static let rehearsalTime: Duration = .seconds(2)
     /// Starts of a supervisor that a driver tries before it gives up.
     package static let supervisorStartsMax = 20
     /// How long a driver that is alive may be disconnected before it counts as gone.

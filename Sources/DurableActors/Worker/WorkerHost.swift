@@ -192,6 +192,15 @@ final class WorkerHost: @unchecked Sendable {
         precondition(loop.isCurrent, "a worker's host was used off its loop")
     }
 
+    /// Ends what was only a rehearsal.
+    func retire() {
+        assertOnLoop()
+        runtime.calls.stop(ActorError(.runtimeStopped, "the rehearsal is over"))
+        listener?.close()
+        store?.close()
+        store = nil
+    }
+
     private func serve() {
         passes(.workerBeforeServing)
         let listener = Listener(adopting: listenerDescriptor)

@@ -53,7 +53,7 @@ final class WorkerMain: Sendable {
             )
         )
         self.link.withLock { $0 = link }
-        WorkerRehearsal.run()
+        WorkerRehearsal.begin(on: control) { [self] in state.withLock { $0.assignment != nil } }
         link.connect { handler in
             Connection.adopt(
                 fd: descriptor,
