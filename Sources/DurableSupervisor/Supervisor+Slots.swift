@@ -158,7 +158,8 @@ extension Supervisor {
         worker.connection?.flushNow()
         changes.records.append(updated)
         persistSoon()
-        loop.execute { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }
+        // Timers fire behind the batch's writes: by then the worker has been told.
+        loop.schedule(after: .zero) { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }
     }
 
     func send(_ command: WorkerCommand, to worker: WorkerProcess, descriptors: [Int32] = []) {
