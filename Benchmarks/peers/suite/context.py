@@ -31,6 +31,8 @@ class Context:
 
     directory: Path
     """An empty directory on the disk that is measured; goes in the end."""
+    short: Path
+    """Another one with a short path, for sockets."""
     home: Path
     """Where this suite is."""
     benchmarks: Path
@@ -46,8 +48,6 @@ class Context:
     results: Results = field(default_factory=Results)
     round_number: int = 0
     servers: dict[str, Server] = field(default_factory=dict)
-    temporary: list[str] = field(default_factory=list)
-    """Directories beside `directory` that go in the end."""
     log: Callable[[str], None] = print
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -17,6 +18,12 @@ PACKAGES = {
     "redis": (lambda: shutil.which("redis-server") and shutil.which("redis-benchmark"), ("redis-server", "redis-tools")),
     "postgres": (lambda: any(Path("/usr/lib/postgresql").glob("*/bin/postgres")), ("postgresql",)),
 }
+NEEDED = (
+    (lambda: Path("/usr/include/lmdb.h").exists(), "liblmdb-dev"),
+    (lambda: shutil.which("ip") is not None, "iproute2"),
+    (lambda: importlib.util.find_spec("ensurepip") is not None, "python3-venv"),
+)
+"""Packages without which we cannot be built, peers be kept apart, or Ray be had."""
 SERVICES = {"redis": ("redis-server",), "postgres": ("postgresql",), "erlang": ("epmd",)}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -39,6 +46,10 @@ class Installer:
 
     def install(self, systems: Sequence[str]) -> Installation:
         """Gets these systems. Only our own build must not fail."""
+        try:
+            self._apt([package for is_there, package in NEEDED if not is_there()])
+        except Failed as failure:
+            self.log(f"going on without: {failure}")
         self._build()
         for system in systems:
             try:
@@ -67,21 +78,26 @@ class Installer:
         is_there, packages = PACKAGES[system]
         if is_there():
             return
-        if not self.may_install:
-            raise Failed("it is not there, and --no-install was given")
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise Failed("it needs apt-get and root")
-        self.log(f"installing {', '.join(packages)}")
-        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        with NoServices():
-            run(["apt-get", "update"], 600, env=environment)
-            run(["apt-get", "install", "-y", "--no-install-recommends", *packages], 1200, env=environment)
+        self._apt(packages)
         # They are not to start with the machine either, since nobody but this suite asked for them.
         if shutil.which("systemctl"):
             for service in SERVICES[system]:
                 subprocess.run(["systemctl", "disable", service], capture_output=True, stdin=subprocess.DEVNULL)
         if not is_there():
             raise Failed("the packages do not bring the programs")
+
+    def _apt(self, packages: Sequence[str]) -> None:
+        if not packages:
+            return
+        if not self.may_install:
+            raise Failed(f"{', '.join(packages)} is not there, and --no-install was given")
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise Failed(f"{', '.join(packages)} needs apt-get and root")
+        self.log(f"installing {', '.join(packages)}")
+        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        with NoServices():
+            run(["apt-get", "update"], 600, env=environment)
+            run(["apt-get", "install", "-y", "--no-install-recommends", *packages], 1200, env=environment)
 
     def _ray(self) -> None:
         place = self.cache / "venv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
 from suite.context import Background, Context, run
 
@@ -61,6 +62,8 @@ def heart(context: Context) -> None:
     again = " ".join(["erl", "-name", "server@127.0.0.1", *NAMES, "-pa", code(context), "-heart"])
     again += " -s peer_bench serve"
     server = node(context, "-heart", HEART_COMMAND=f"{again} >/dev/null 2>&1 </dev/null &", HEART_BEAT_TIMEOUT="11")
+    # Heart waits until the killed node is gone, and it is not before its parent has asked how it ended.
+    threading.Thread(target=server.process.wait, daemon=True).start()
     try:
         ask(context, "heart", context.choose(4, 2))
     finally:

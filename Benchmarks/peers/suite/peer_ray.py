@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
 from pathlib import Path
 from typing import cast
@@ -19,9 +18,7 @@ class RayServer(Dialogue):
     """All processes of a Ray cluster on this machine."""
 
     def __init__(self, context: Context) -> None:
-        # Ray's sockets need a short path.
-        self.place = tempfile.mkdtemp(prefix="r", dir="/tmp")
-        context.temporary.append(self.place)
+        self.place = str(context.short)
         command = [context.python, context.home / "ray_server.py"]
         super().__init__(command, context.directory / "ray.log", env=dict(os.environ, **{PLACE: self.place}))
 
