@@ -10,7 +10,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Protocol, Sequence
+from typing import Any, Callable, Protocol, Sequence
 
 from suite.results import Results
 
@@ -78,7 +78,11 @@ class Context:
             self.servers.pop(name).stop()
 
 
-def run(command: Sequence[str | Path], timeout: float = 300, **options) -> str:
+Command = Sequence[object]
+"""A program and its arguments, whatever their type."""
+
+
+def run(command: Command, timeout: float = 300, **options: Any) -> str:
     """Runs a program to its end and returns what it printed."""
     try:
         done = subprocess.run(
@@ -98,13 +102,13 @@ def run(command: Sequence[str | Path], timeout: float = 300, **options) -> str:
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
         raise Failed(f"{Path(str(command[0])).name} ended with {done.returncode}: {' / '.join(words)}")
-    return done.stdout
+    return str(done.stdout)
 
 
 class Background:
     """A program that runs until it is stopped; what it says goes to a file."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, **options) -> None:
+    def __init__(self, command: Command, log: Path, **options: Any) -> None:
         self.log = log
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
@@ -137,10 +141,11 @@ class Background:
 class Dialogue(Background):
     """A program that is asked in lines of JSON and answers each with one."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, **options) -> None:
+    def __init__(self, command: Command, log: Path, **options: Any) -> None:
         super().__init__(command, log, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, **options)
 
-    def ask(self, question: dict[str, object]) -> dict[str, object]:
+    def ask(self, question: dict[str, object]) -> dict[str, Any]:
+        assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
@@ -149,7 +154,7 @@ class Dialogue(Background):
             line = ""
         if not line:
             raise Failed(f"it ended: {self.last_words()}")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "failure" in answer:
             raise Failed(answer["failure"])
         return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from typing import Any
 
 from suite.context import Context, run
 from suite.results import KIB, P50, P99, RATE
@@ -55,7 +56,7 @@ def on_disk(context: Context) -> list[object]:
     return ["--directory", context.directory]
 
 
-def figures(report: dict) -> Report:
+def figures(report: dict[str, Any]) -> Report:
     return {
         (figure["name"], figure["unit"]): {key: value for key, value in figure["values"].items() if value is not None}
         for figure in report["figures"]
@@ -114,10 +115,10 @@ def recovery(context: Context) -> None:
 
 
 def resident(context: Context) -> None:
-    sizes = "0,64" if context.quick else "0,1,16,128,1024"
+    sizes = "0,1024" if context.quick else "0,1,16,128,1024"
     report = benchmark(
-        context, "resident", "--sizes", sizes, "--held", context.choose(1024, 256),
-        "--rounds", context.choose(25, 4), "--samples", context.directory / "samples.tsv", *on_disk(context),
+        context, "resident", "--sizes", sizes, "--held", 1024,
+        "--rounds", context.choose(25, 3), "--samples", context.directory / "samples.tsv", *on_disk(context),
     )  # fmt: skip
     found = samples(context)
     for (name, _), values in report.items():
@@ -173,8 +174,7 @@ def pairs(context: Context) -> None:
 
 
 def actors(context: Context) -> None:
-    counts = "1,10,100,1000" if context.quick else "1,10,100,1000,10000"
-    named(context, counts, context.choose(5, 2), context.choose(20_000, 3000), ".disk")
+    named(context, "1,10,100,1000,10000", context.choose(5, 2), context.choose(20_000, 3000), ".disk")
 
 
 def many_actors(context: Context) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable
 
 from suite.results import KIB, P50, P99, RATE, Results
 
@@ -51,6 +50,14 @@ def times(value: float | None) -> str:
     return "-" if value is None else f"{number(value)} x"
 
 
+def within(value: float | None, limit: float) -> bool:
+    return value is not None and value <= limit
+
+
+def reaches(value: float | None, least: float) -> bool:
+    return value is not None and value >= least
+
+
 class Goals:
     """Checks all goals against the results."""
 
@@ -76,23 +83,22 @@ class Goals:
         measured: str,
         beside: str,
         ratio: float | None,
-        is_met: Callable[[], bool] | None,
+        is_met: bool,
     ) -> None:
-        """`is_met` is asked only when every line has been measured; else the reason stands where figures would."""
+        """Keeps a verdict; where a line has not been measured, the reason stands where its figures would."""
         missing = [line for line in lines if line not in self.results.lines or not has_figures(self.results, line)]
         if missing:
             reason = self.results.failure(missing[0]) or "was not run"
             self.verdicts.append(Verdict(path, goal, measured, f"{missing[0]}: {reason}", "-", None))
         else:
-            verdict = is_met() if is_met else None
-            self.verdicts.append(Verdict(path, goal, measured, beside, times(ratio), verdict))
+            self.verdicts.append(Verdict(path, goal, measured, beside, times(ratio), is_met))
 
     def _at_most(self, path: str, goal: str, line: str, limit: float, metric: str = P50) -> None:
         """A duration that has a bound of its own."""
         value = self.results.value(line, metric)
         self._add(
             path, f"{goal} at most {time(limit)}", (line,), time(value), time(limit),
-            None if value is None else value / limit, lambda: value is not None and value <= limit,
+            None if value is None else value / limit, within(value, limit),
         )  # fmt: skip
 
     def _calls(self) -> None:
@@ -102,26 +108,26 @@ class Goals:
             ratio = results.ratio(call, floor)
             self._add(
                 f"{path}, {name}", "p50 at most 2.5 times a bare exchange", (call, floor), time(results.value(call)),
-                f"exchange {time(results.value(floor))}", ratio, lambda ratio=ratio: ratio is not None and ratio <= 2.5,
+                f"exchange {time(results.value(floor))}", ratio, within(ratio, 2.5),
             )  # fmt: skip
         for peer, name, least in (("ray.call", "Ray", 20), ("erlang.call.remote", "two Erlang nodes", 2)):
             ratio = results.ratio(peer, "durable.call")
             self._add(
                 path, f"{least} times faster than {name}", ("durable.call", peer), time(results.value("durable.call")),
                 f"{name} {time(results.value(peer))}", ratio,
-                lambda ratio=ratio, least=least: ratio is not None and ratio >= least,
+                reaches(ratio, least),
             )  # fmt: skip
         path, line = "1,000 calls in flight, 1 to 1", "durable.pipelined.call"
         value = results.value(line, RATE)
         self._add(
             path, "at least 200,000/s", (line,), rate(value), "200,000/s", (value or 0) / 200_000,
-            lambda: value is not None and value >= 200_000,
+            reaches(value, 200_000),
         )  # fmt: skip
         ratio = results.ratio(line, "ray.pipelined.call", RATE)
         self._add(
             path, "100 times Ray", (line, "ray.pipelined.call"), rate(value),
             f"Ray {rate(results.value('ray.pipelined.call', RATE))}", ratio,
-            lambda: ratio is not None and ratio >= 100,
+            reaches(ratio, 100),
         )  # fmt: skip
 
     def _pairs(self) -> None:
@@ -132,7 +138,7 @@ class Goals:
                 self._add(
                     f"{count} callers to {count} actors, callers are {kind}", "not below 1 to 1", (line, single),
                     rate(self.results.value(line, RATE)), f"1 to 1 {rate(self.results.value(single, RATE))}", ratio,
-                    lambda ratio=ratio: ratio is not None and ratio >= 1,
+                    reaches(ratio, 1),
                 )  # fmt: skip
 
     def _durable(self) -> None:
@@ -145,18 +151,18 @@ class Goals:
             self._add(
                 f"durable change, .{line.split('.')[1]}", f"{name} + {limit:.0f} µs", (line, floor),
                 time(results.value(line)), f"{name} {time(results.value(floor))}, {time(more)} more",
-                results.ratio(line, floor), lambda more=more, limit=limit: more is not None and more <= limit,
+                results.ratio(line, floor), within(more, limit),
             )  # fmt: skip
         path, line = "durable changes, 1,000 in flight, .disk", "durable.pipelined.disk"
         value = results.value(line, RATE)
         self._add(
             path, "at least 150,000/s", (line,), rate(value), "150,000/s", (value or 0) / 150_000,
-            lambda: value is not None and value >= 150_000,
+            reaches(value, 150_000),
         )  # fmt: skip
         ratio = results.ratio(line, "redis.pipelined", RATE)
         self._add(
             path, "ahead of Redis, appendfsync always", (line, "redis.pipelined"), rate(value),
-            f"Redis {rate(results.value('redis.pipelined', RATE))}", ratio, lambda: ratio is not None and ratio > 1,
+            f"Redis {rate(results.value('redis.pipelined', RATE))}", ratio, ratio is not None and ratio > 1,
         )  # fmt: skip
 
     def _recovery(self) -> None:
@@ -173,7 +179,7 @@ class Goals:
                     f"kill -9 to next answer, {name}",
                     f"{metric} at most {time(limit)}, or 2 times the time to end of file where that is more",
                     (line, floor), time(value), f"end of file {time(bare)}", (value or 0) / bare if bare else None,
-                    lambda value=value, allowed=allowed: value is not None and value <= allowed,
+                    within(value, allowed),
                 )  # fmt: skip
 
     def _creation(self) -> None:
@@ -192,7 +198,7 @@ class Goals:
             self._add(
                 f"memory of an idle {kind} actor", f"at most {text}", (line,), f"{number(value)} KiB PSS",
                 f"{number(own)} KiB of no file; {name} {number(self.results.value(peer, KIB))} KiB",
-                (value or 0) / limit, lambda value=value, limit=limit: value is not None and value <= limit,
+                (value or 0) / limit, within(value, limit),
             )  # fmt: skip
 
     def _rest(self) -> None:
@@ -204,7 +210,7 @@ class Goals:
         self._add(
             "10,000 named shared actors, durable calls", "at most 1.5 times slower than one actor", (many, one),
             rate(results.value(many, RATE)), f"one actor {rate(results.value(one, RATE))}", slower,
-            lambda: slower is not None and slower <= 1.5,
+            within(slower, 1.5),
         )  # fmt: skip
         for kind in ("argument", "result"):
             line, floor = f"durable.{kind}.104857600", "floor.copy.104857600"
@@ -213,7 +219,7 @@ class Goals:
             self._add(
                 f"100 MB {kind}", "at least half the speed of a copy in memory", (line, floor),
                 time(results.value(line)), f"copy {time(results.value(floor))}; Ray {time(peer)}", ratio,
-                lambda ratio=ratio: ratio is not None and ratio <= 2,
+                within(ratio, 2),
             )  # fmt: skip
         for kind in ("encode", "decode"):
             line, floor = f"durable.codec.{kind}", f"foundation.codec.{kind}"
@@ -221,7 +227,7 @@ class Goals:
             self._add(
                 f"CBOR {kind}, 20 fields", "at least 4 times as fast as Foundation's JSON", (line, floor),
                 time(results.value(line)), f"JSON {time(results.value(floor))}", ratio,
-                lambda ratio=ratio: ratio is not None and ratio >= 4,
+                reaches(ratio, 4),
             )  # fmt: skip
 
 

@@ -13,15 +13,23 @@ from typing import Callable, Sequence
 
 from suite.context import Failed, run
 
-PACKAGES = {
-    "erlang": (lambda: shutil.which("erlc") is not None, ("erlang-base",)),
-    "redis": (lambda: shutil.which("redis-server") and shutil.which("redis-benchmark"), ("redis-server", "redis-tools")),
+Package = tuple[Callable[[], object], tuple[str, ...]]
+"""Whether it is there, and what brings it."""
+
+
+def has(*programs: str) -> Callable[[], bool]:
+    return lambda: all(shutil.which(program) for program in programs)
+
+
+PACKAGES: dict[str, Package] = {
+    "erlang": (has("erlc"), ("erlang-base",)),
+    "redis": (has("redis-server", "redis-benchmark"), ("redis-server", "redis-tools")),
     "postgres": (lambda: any(Path("/usr/lib/postgresql").glob("*/bin/postgres")), ("postgresql",)),
 }
-NEEDED = (
-    (lambda: Path("/usr/include/lmdb.h").exists(), "liblmdb-dev"),
-    (lambda: shutil.which("ip") is not None, "iproute2"),
-    (lambda: importlib.util.find_spec("ensurepip") is not None, "python3-venv"),
+NEEDED: tuple[Package, ...] = (
+    (Path("/usr/include/lmdb.h").exists, ("liblmdb-dev",)),
+    (has("ip", "unshare"), ("iproute2", "util-linux")),
+    (lambda: importlib.util.find_spec("ensurepip"), ("python3-venv",)),
 )
 """Packages without which we cannot be built, peers be kept apart, or Ray be had."""
 SERVICES = {"redis": ("redis-server",), "postgres": ("postgresql",), "erlang": ("epmd",)}
@@ -47,7 +55,7 @@ class Installer:
     def install(self, systems: Sequence[str]) -> Installation:
         """Gets these systems. Only our own build must not fail."""
         try:
-            self._apt([package for is_there, package in NEEDED if not is_there()])
+            self._apt([name for is_there, packages in NEEDED if not is_there() for name in packages])
         except Failed as failure:
             self.log(f"going on without: {failure}")
         self._build()

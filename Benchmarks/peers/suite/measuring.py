@@ -11,6 +11,7 @@ from typing import Sequence
 
 from suite import curves, machine, peer_ray, table
 from suite.context import Context, Failed
+from suite.goals import Goals
 from suite.stages import STAGES, Stage, Step
 
 FAILURES_MAX = 2
@@ -94,7 +95,7 @@ def write(context: Context, output: Path, described: dict[str, object]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     pictures = curves.write(context.results, output)
     (output / "peers.md").write_text(table.markdown(context.results, described, pictures), encoding="utf-8")
-    verdicts = [vars(verdict) for verdict in table.Goals(context.results).check()]
+    verdicts = [vars(verdict) for verdict in Goals(context.results).check()]
     report = {"machine": described, "goals": verdicts, **context.results.as_json()}
     (output / "peers.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from suite.context import Context, Dialogue
 from suite.results import KIB, P50, P99, RATE, percentile
@@ -42,7 +42,7 @@ class RayServer(Dialogue):
             except ProcessLookupError:
                 continue
 
-    def ask(self, question: dict[str, object]) -> dict[str, object]:
+    def ask(self, question: dict[str, object]) -> dict[str, Any]:
         """Lets it go on until it has answered: idle it would still use a part of a core that others are to have."""
         self.signal(signal.SIGCONT)
         # What was due while it stood still comes first.
@@ -58,7 +58,7 @@ class RayServer(Dialogue):
         self.signal(signal.SIGKILL)
 
 
-def ask(context: Context, name: str, **question: object) -> dict:
+def ask(context: Context, name: str, **question: object) -> dict[str, Any]:
     return cast(RayServer, context.server("ray", lambda: RayServer(context))).ask({"do": name, **question})
 
 

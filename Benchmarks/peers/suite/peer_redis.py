@@ -8,7 +8,6 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import cast
 
 from suite.context import Background, Context, Failed, run, until
 from suite.results import P50, P99, RATE
@@ -111,4 +110,4 @@ def recovery(context: Context) -> None:
                 raise Failed(f"after {last} changes and one more the value is {value}")
         context.add("redis.recovery", {}, durations)
     finally:
-        cast(Background, running).stop()
+        running.stop()

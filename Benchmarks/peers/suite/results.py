@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
-from typing import Iterable, Mapping
+from typing import Callable, Iterable, Mapping
 
 # Metrics. Durations are in microseconds, everywhere.
 P50 = "p50"
@@ -74,7 +74,7 @@ class Results:
         """How much more the one is than the other, in the same way."""
         return self._paired(above, below, metric, lambda one, other: one - other)
 
-    def _paired(self, above: str, below: str, metric: str, combine) -> float | None:
+    def _paired(self, above: str, below: str, metric: str, combine: Callable[[float, float], float]) -> float | None:
         one, other = self.lines.get(above), self.lines.get(below)
         if one is None or other is None:
             return None

@@ -33,7 +33,7 @@ class Stage:
 
 STAGES = (
     Stage("calls", "What does a call cost, one at a time and with a thousand under way?", 5, 2, (
-        Step("durable", ("durable.call", "durable.pipelined.call", "floor.exchange"), partial(durable.calls, pin="none")),
+        Step("durable", ("durable.call", "durable.pipelined.call"), partial(durable.calls, pin="none")),
         Step("durable", ("durable.call@one",), partial(durable.calls, pin="same")),
         Step("durable", ("durable.call@two",), partial(durable.calls, pin="two")),
         Step("ray", ("ray.call",), peer_ray.calls),

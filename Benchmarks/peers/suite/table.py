@@ -102,15 +102,18 @@ GROUPS = (
     )),
     Group("Durable calls to named shared actors, 1,000 in flight, `.disk`", RATE, tuple(
         (f"durable.actors.{count}", f"DurableActors, {count:,} actors") for count in (1, 10, 100, 1000, 10_000)
-    ) + tuple((f"durable.actorsfar.{count}", f"DurableActors, {count:,} actors, another run") for count in (1, 100_000))),
+    ) + tuple((f"durable.actorsfar.{count}", f"the same in another run, {count:,} actors") for count in (1, 100_000))),
     Group("100 MB (100 MiB) in a call", P50, (
-        ("durable.argument.104857600", "DurableActors, argument"), ("durable.result.104857600", "DurableActors, result"),
+        ("durable.argument.104857600", "DurableActors, argument"),
+        ("durable.result.104857600", "DurableActors, result"),
         ("floor.copy.104857600", "copy in memory"),
         ("ray.argument.104857600", "Ray, argument, numpy array"), ("ray.result.104857600", "Ray, result, numpy array"),
     )),
     Group("Coding a struct of 20 fields", P50, (
-        ("durable.codec.encode", "DurableActors, CBOR, encode"), ("foundation.codec.encode", "Foundation, JSON, encode"),
-        ("durable.codec.decode", "DurableActors, CBOR, decode"), ("foundation.codec.decode", "Foundation, JSON, decode"),
+        ("durable.codec.encode", "DurableActors, CBOR, encode"),
+        ("foundation.codec.encode", "Foundation, JSON, encode"),
+        ("durable.codec.decode", "DurableActors, CBOR, decode"),
+        ("foundation.codec.decode", "Foundation, JSON, decode"),
     )),
     Group("A change of one entry beside as many others", P50, tuple(
         (f"{system}.state.{level}.{size}", f"{name}, `.{level}`, {size:,} entries")
@@ -125,9 +128,10 @@ def markdown(results: Results, machine: dict[str, object], curves: list[tuple[st
     """Everything, for people."""
     lines = ["# DurableActors beside its peers", ""]
     lines += [
-        "Made by `Benchmarks/peers/run`; what is measured and how is in [its README](../peers/README.md). Absolute times",
-        "are of one machine at one hour. Ratios are medians of the ratios within a round, where both sides were measured",
-        "in the same rounds; each round takes every system once, in an order of its own.",
+        "Made by `Benchmarks/peers/run`; what is measured and how is in [its README](../peers/README.md). Absolute",
+        "times are of one machine at one hour. Ratios are medians of the ratios within a round, where both sides were",
+        "measured in the same rounds; each round takes every system once, in an order of its own. Where two rows stand",
+        "for one goal, it asks for both.",
         "",
     ]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
@@ -167,9 +171,9 @@ def group_lines(group: Group, results: Results) -> list[str]:
         value = results.value(line, group.metric)
         if group.metric == P50:
             per_second = results.value(line, RATE)
-            figures = (time(value), time(results.value(line, P99)), number(per_second))
+            figures = [time(value), time(results.value(line, P99)), number(per_second)]
         else:
-            figures = (rate(value) if group.metric == RATE else number(value),)
+            figures = [rate(value) if group.metric == RATE else number(value)]
         failure = f" ({results.failure(line)})" if results.failure(line) else ""
         lines.append(row((name + failure, *figures, ratio)))
     return lines
