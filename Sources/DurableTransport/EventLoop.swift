@@ -141,7 +141,8 @@ package final class EventLoop: Sendable {
             inbox.work.append(work)
             return (true, inbox.takeSleep())
         }
-        if wakes { wake() }
+        // On the loop's thread the loop is awake, and looks before it sleeps again.
+        if wakes, !isCurrent { wake() }
         return isAccepted
     }
 
