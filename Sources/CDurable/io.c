@@ -186,7 +186,15 @@ static void collect(struct cmsghdr *header, struct durable_io_received *out) {
     }
 }
 
-int64_t durable_io_receive(int fd, void *bytes, size_t capacity, struct durable_io_received *out) {
+int durable_io_allow_waiting(int fd) {
+    struct timeval limit = {.tv_sec = 0, .tv_usec = 1000};
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0) return -errno;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    return outcome(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK));
+}
+
+int64_t durable_io_receive(int fd, void *bytes, size_t capacity, int waits, struct durable_io_received *out) {
     union {
         char bytes[CMSG_SPACE(sizeof(int32_t) * DURABLE_IO_DESCRIPTORS_MAX)];
         struct cmsghdr align;
@@ -197,7 +205,7 @@ int64_t durable_io_receive(int fd, void *bytes, size_t capacity, struct durable_
     message.msg_controllen = sizeof ancillary.bytes;
     out->descriptor_count = 0;
     out->truncated = 0;
-    ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
     if (received < 0) return -errno;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) collect(header, out);

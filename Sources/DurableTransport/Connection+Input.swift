@@ -2,17 +2,21 @@ internal import CDurable
 internal import Glibc
 internal import Synchronization
 
-/// What arrives; all of it on the loop.
+/// What arrives: on the loop, or for a caller that waits for its answer, on its thread.
 extension Connection {
     /// Reads of one event while a large frame is under way; small frames get one, so that others have their turn.
     private static let readsPerEventMax = 8
     /// Reads after a failed write; a full kernel buffer takes one or two.
     private static let readsUntilEndMax = 64
 
-    private enum Progress {
+    /// What came of one read.
+    enum Progress {
         case more
+        /// Nothing is there now.
         case drained
-        case ended
+        /// Frames are not listened to any more; whoever decided that also ends the connection.
+        case deaf
+        case ended(TransportError?)
     }
 
     func ready(_ events: UInt32) {
@@ -20,40 +24,51 @@ extension Connection {
         if events & UInt32(DURABLE_IO_WRITABLE) != 0 { queueFlush() }
         let readable = UInt32(DURABLE_IO_READABLE | DURABLE_IO_ERROR | DURABLE_IO_HANGUP)
         guard events & readable != 0 else { return }
-        guard !confined.isDeaf else {
+        guard !isDeaf.load(ordering: .relaxed) else {
             if events & UInt32(DURABLE_IO_ERROR | DURABLE_IO_HANGUP) != 0 {
                 finish(TransportError(.closed, "the peer left before it read everything"))
             }
             return
         }
-        for _ in 0..<Connection.readsPerEventMax {
-            guard readOnce() == .more, confined.reader.missingBytes > 0 else { return }
-        }
+        // A caller that reads sees the same, and gives the reading back; epoll then tells it again.
+        let progress = reading.withLockIfAvailable { _ in readSome() } ?? .drained
+        if case .ended(let error) = progress { finish(error) }
     }
 
     /// Delivers what the peer sent before it went.
     func readUntilEnd() {
-        for _ in 0..<Connection.readsUntilEndMax where !confined.isDeaf {
-            guard readOnce() != .ended else { return }
+        for _ in 0..<Connection.readsUntilEndMax where !isDeaf.load(ordering: .relaxed) {
+            switch reading.withLock({ _ in read(into: loop.readBuffer, waits: false) }) {
+            case .more, .drained: continue
+            case .deaf: return
+            case .ended(let error): return finish(error)
+            }
         }
     }
 
-    private func readOnce() -> Progress {
+    private func readSome() -> Progress {
+        for _ in 0..<Connection.readsPerEventMax {
+            let progress = read(into: loop.readBuffer, waits: false)
+            guard case .more = progress, confined.reader.missingBytes > 0 else { return progress }
+        }
+        return .more
+    }
+
+    /// Reads once and delivers what has arrived; only under the lock `reading`.
+    func read(into buffer: UnsafeMutableRawBufferPointer, waits: Bool) -> Progress {
         let descriptor = shared.withLock { $0.descriptor }
-        guard descriptor >= 0 else { return .ended }
+        guard descriptor >= 0 else { return .deaf }
         var received = durable_io_received()
-        let count = durable_io_receive(descriptor, loop.readBuffer.baseAddress, loop.readBuffer.count, &received)
+        let count = durable_io_receive(descriptor, buffer.baseAddress, buffer.count, waits ? 1 : 0, &received)
         switch count {
         case 0:
-            finishAtEndOfStream()
-            return .ended
+            return .ended(errorAtEndOfStream)
         case -Int64(EAGAIN), -Int64(EINTR):
             return .drained
         case ..<0:
-            finish(TransportError(errno: Int32(-count), "the connection broke while reading"))
-            return .ended
+            return .ended(TransportError(errno: Int32(-count), "the connection broke while reading"))
         default:
-            let bytes = UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<Int(count)])
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
             let descriptors = received.owned
             do throws(TransportError) {
                 guard received.truncated == 0 else {
@@ -61,16 +76,16 @@ extension Connection {
                 }
                 try deliver(bytes, descriptors: descriptors)
             } catch {
-                finish(error)
+                return .ended(error)
             }
-            return confined.isDeaf ? .ended : .more
+            return isDeaf.load(ordering: .relaxed) ? .deaf : .more
         }
     }
 
     private func deliver(_ bytes: UnsafeRawBufferPointer, descriptors: [OwnedDescriptor]) throws(TransportError) {
         var fresh = descriptors
         var offset = 0
-        while !confined.isDeaf, let frame = try confined.reader.next(in: bytes, offset: &offset) {
+        while !isDeaf.load(ordering: .relaxed), let frame = try confined.reader.next(in: bytes, offset: &offset) {
             var own = confined.carried
             confined.carried = []
             if offset == bytes.count {
@@ -81,7 +96,7 @@ extension Connection {
             try checkCount(of: own)
             try deliver(frame, descriptors: own)
         }
-        guard !confined.isDeaf else { return }
+        guard !isDeaf.load(ordering: .relaxed) else { return }
         confined.carried += fresh
         try checkCount(of: confined.carried)
     }
@@ -117,13 +132,14 @@ extension Connection {
         )
     }
 
-    private func finishAtEndOfStream() {
+    /// What is wrong with an end of the stream that is read now, if anything.
+    private var errorAtEndOfStream: TransportError? {
         if confined.reader.isInsideFrame {
-            finish(TransportError(.closed, "the peer left inside a frame, after \(confined.reader.progress)"))
+            TransportError(.closed, "the peer left inside a frame, after \(confined.reader.progress)")
         } else if peerHello == nil {
-            finish(TransportError(.closed, "the peer left before its Hello"))
+            TransportError(.closed, "the peer left before its Hello")
         } else {
-            finish(nil)
+            nil
         }
     }
 }

@@ -43,21 +43,23 @@ extension Connection {
 
     /// Ends the connection; the only way there is.
     func finish(_ error: TransportError?) {
-        let wasEnded = shared.withLock { shared in
-            defer { shared.release(epoll: loop.epoll) }
-            return shared.phase == .ended
+        interruptDirectReader()
+        isDeaf.store(true, ordering: .relaxed)
+        let (handler, acceptor) = reading.withLock { _ -> (ConnectionHandler?, Acceptor?) in
+            // Nobody reads from the descriptor now, so it can be closed.
+            shared.withLock { $0.release(epoll: loop.epoll) }
+            defer {
+                confined.handler = nil
+                confined.acceptor = nil
+                confined.carried = []
+            }
+            return (confined.handler, confined.acceptor)
         }
-        guard !wasEnded else { return }
         loop.remove(id: id)
-        confined.isDeaf = true
         confined.timer?.cancel()
         confined.timer = nil
         confined.flushTimer?.cancel()
         confined.flushTimer = nil
-        confined.carried = []
-        let (handler, acceptor) = (confined.handler, confined.acceptor)
-        confined.handler = nil
-        confined.acceptor = nil
         if let handler {
             handler.closed(self, error)
         } else if let acceptor {
@@ -88,12 +90,12 @@ extension Connection {
         guard isOpen else { return }
         if hasFrames || isDraining { queueFlush() }
         confined.handler?.opened(self)
-        if isDraining { confined.isDeaf = true }
+        if isDraining { isDeaf.store(true, ordering: .relaxed) }
     }
 
     func beginDraining() {
         guard isLive, confined.flushTimer == nil else { return }
-        if shared.withLock({ $0.phase == .open }) { confined.isDeaf = true }
+        if shared.withLock({ $0.phase == .open }) { isDeaf.store(true, ordering: .relaxed) }
         confined.flushTimer = loop.schedule(after: limits.flushTimeout) {
             self.finish(TransportError(.closed, "the peer did not read what was left to write"))
         }

@@ -153,10 +153,10 @@ extension Connection.Shared {
     /// Reads unless it is about to close, writes only while something waits: an idle socket wakes nobody.
     mutating func updateInterest(epoll: Int32, key: UInt64) {
         guard descriptor >= 0 else { return }
-        let isDraining = closesWhenFlushed && phase == .open
+        let isUnread = isLent || (closesWhenFlushed && phase == .open)
         let hasOutput = !hello.isEmpty || (phase == .open && !buffer.isEmpty)
         let wanted =
-            (isDraining ? 0 : UInt32(DURABLE_IO_READABLE)) | (hasOutput ? UInt32(DURABLE_IO_WRITABLE) : 0)
+            (isUnread ? 0 : UInt32(DURABLE_IO_READABLE)) | (hasOutput ? UInt32(DURABLE_IO_WRITABLE) : 0)
         guard wanted != interest else { return }
         interest = wanted
         _ = durable_io_epoll_modify(epoll, descriptor, wanted, key)

@@ -26,6 +26,10 @@ package final class Connection: EventSource {
         /// Greater than or equal to 0 exactly while the socket is open and registered.
         var descriptor: Int32 = -1
         var interest: UInt32 = 0
+        /// A caller reads on its own thread; see `Connection+Direct.swift`.
+        var isLent = false
+        /// Whether the socket is set up for that.
+        var canBlock = false
         var hello = OutgoingBuffer()
         var buffer = OutgoingBuffer()
         var isQueuedForFlush = false
@@ -35,7 +39,7 @@ package final class Connection: EventSource {
         var peerHello: Hello?
     }
 
-    /// What only the loop's thread touches.
+    /// What only the loop's thread touches; `handler`, `reader` and `carried` only under the lock `reading`.
     struct Confined {
         var handler: ConnectionHandler?
         /// Asked for a handler after the peer's Hello, and let go of then.
@@ -43,12 +47,12 @@ package final class Connection: EventSource {
         var reader: FrameReader
         /// Descriptors that came with the frame that is not complete yet.
         var carried: [OwnedDescriptor] = []
-        /// Set by whatever ends the delivery of frames, before the connection itself ends.
-        var isDeaf = false
         /// The next attempt to connect, or the end of the time that a caller has for its Hello.
         var timer: LoopTimer?
         var flushTimer: LoopTimer?
         var connectAttempts = 0
+        /// What a caller reads into.
+        var directBuffer: UnsafeMutableRawBufferPointer?
     }
 
     /// A number that no other connection of this process has had.
@@ -59,7 +63,14 @@ package final class Connection: EventSource {
     let origin: Origin
     let ownHello: Hello
     let shared = Mutex(Shared())
-    // SAFETY: set up before the loop knows the connection; after that only the loop's thread touches it.
+    /// Held by whoever reads and delivers: the loop, or a caller that waits for its answer. Taken before any other lock.
+    let reading = Mutex<Void>(())
+    /// The thread of such a caller.
+    let directReader = Atomic<UInt>(0)
+    /// Set by whatever ends the delivery of frames, before the connection itself ends.
+    let isDeaf = Atomic(false)
+    // SAFETY: set up before the loop knows the connection; after that only the loop's thread touches it, and what a
+    // caller's thread touches as well, both touch under the lock `reading`.
     nonisolated(unsafe) var confined: Confined
 
     private init(origin: Origin, loop: EventLoop, hello: Hello, limits: FrameLimits, handler: ConnectionHandler?) {
@@ -72,6 +83,7 @@ package final class Connection: EventSource {
     }
 
     deinit {
+        confined.directBuffer?.deallocate()
         shared.withLock { $0.release(epoll: loop.epoll) }
     }
 
@@ -143,7 +155,7 @@ package final class Connection: EventSource {
             shared.closesWhenFlushed = true
             return shared.phase == .open
         }
-        if isOpen, loop.isCurrent { confined.isDeaf = true }
+        if isOpen, isReader { isDeaf.store(true, ordering: .relaxed) }
         loop.execute { self.beginDraining() }
     }
 
@@ -160,7 +172,7 @@ package final class Connection: EventSource {
             return true
         }
         guard isFirst else { return }
-        if loop.isCurrent { confined.isDeaf = true }
+        if isReader { isDeaf.store(true, ordering: .relaxed) }
         // Later, so that no handler's closure is called inside another one.
         loop.execute { self.finish(error) }
     }

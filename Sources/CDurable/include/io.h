@@ -65,8 +65,13 @@ int durable_io_peer(int fd, struct durable_io_credentials *out);
 
 /* One sendmsg; the descriptors travel with the first byte. Never raises SIGPIPE. */
 int64_t durable_io_send(int fd, const void *bytes, size_t count, const int32_t *descriptors, size_t descriptor_count);
-/* One recvmsg; 0 is the end of the stream. */
-int64_t durable_io_receive(int fd, void *bytes, size_t capacity, struct durable_io_received *out);
+/* One recvmsg; 0 is the end of the stream. With `waits`, and if the socket was set up for it, waits for bytes. */
+int64_t durable_io_receive(int fd, void *bytes, size_t capacity, int waits, struct durable_io_received *out);
+/*
+ * Sets a socket up for receiving that waits, for a few milliseconds. The bound is the socket's own and not poll's: the
+ * kernel keeps it in ticks, and setting a precise timer for each wait costs as much as a third of an exchange.
+ */
+int durable_io_allow_waiting(int fd);
 
 int durable_io_name_thread(const char *name);
 uint64_t durable_io_now(void);

@@ -23,6 +23,7 @@ final class ActorChannel: Sendable {
         var connection: Connection?
         var location: ActorLocation?
         var methods: MethodTable?
+        var directWait = DirectWait()
         /// What the actor's constructor refers to.
         var references: [HeldObject] = []
 
@@ -90,6 +91,25 @@ final class ActorChannel: Sendable {
         update { state in
             Self.submit(state.order.fill(ticket, with: submission), &state)
         }
+    }
+
+    /// Like `fill`, and if this is the only call under way, waits for its answer on this thread for a moment: it saves
+    /// the way over the loop. Not on a loop's thread.
+    func fillAndWait(_ ticket: SubmissionOrder<Submission>.Ticket, with submission: Submission) {
+        let connection = state.withLock { state -> Connection? in
+            guard case .connected = state.channel.state, state.channel.pendingCount == 0, state.order.isNext(ticket),
+                state.directWait.begins()
+            else { return nil }
+            return state.connection
+        }
+        guard let connection else { return fill(ticket, with: submission) }
+        let waiter = submission.waiter
+        let duration = connection.exchange {
+            fill(ticket, with: submission)
+        } isAnswered: {
+            waiter.isOver
+        }
+        if let duration { state.withLock { $0.directWait.ended(after: duration) } }
     }
 
     /// The ticket's holder makes no call.

@@ -3,6 +3,7 @@ internal import DurableCore
 internal import DurableProcess
 internal import DurableSupervisor
 internal import DurableTransport
+internal import Glibc
 internal import Synchronization
 
 /// The calling side of a runtime, in drivers and workers alike: a channel for each actor that is called.
@@ -14,6 +15,9 @@ final class CallClient: Sendable {
     private let channels = Mutex<[ActorID: ActorChannel]>([:])
     private let groups = Mutex<[ShardNumber: GroupConnection]>([:])
     private let stopped = Mutex<ActorError?>(nil)
+    /// How many calls of this process are under way.
+    private let openCalls = Atomic(0)
+    private static let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// Takes what people should know.
     let log: @Sendable (String) -> Void
 
@@ -80,6 +84,9 @@ final class CallClient: Sendable {
         defer { submission?.leave(waiter) }
         let turn = Turn.current
         let run = TaskRun.current
+        // As many callers as there are cores may hold their threads.
+        let isAlone = openCalls.add(1, ordering: .relaxed).newValue <= Self.cores && submission == nil && mayHoldThread
+        defer { openCalls.subtract(1, ordering: .relaxed) }
         let timer = effort.deadline.map { deadline in
             loop.schedule(after: deadline.left) { channel.abandon(waiter, deadline.error(of: actor)) }
         }
@@ -97,7 +104,11 @@ final class CallClient: Sendable {
                         identity: identity,
                         waiter: waiter
                     )
-                    channel.fill(ticket, with: submission)
+                    if isAlone {
+                        channel.fillAndWait(ticket, with: submission)
+                    } else {
+                        channel.fill(ticket, with: submission)
+                    }
                 }
             }
         } onCancel: {
@@ -143,6 +154,12 @@ final class CallClient: Sendable {
             if let held { channel.release(held) }
             throw error
         }
+    }
+
+    /// Whether this code runs on a thread of Swift's pool: one that is not a loop's, nor that of an executor that the
+    /// task prefers, and about which nothing is known.
+    private var mayHoldThread: Bool {
+        !loop.isCurrent && withUnsafeCurrentTask { $0.map { $0.unownedTaskExecutor == nil } ?? false }
     }
 
     /// What became of an actor, by the supervisor's word.

@@ -16,6 +16,9 @@ final class CallWaiter: Sendable {
     /// The call's number, once it has one.
     var sequence: UInt64? { state.withLock { $0.sequence } }
 
+    /// Whether the outcome is there.
+    var isOver: Bool { state.withLock { $0.result != nil } }
+
     /// Whether the worker said that it keeps a record of the call.
     var isRecorded: Bool { state.withLock { $0.isRecorded } }
 

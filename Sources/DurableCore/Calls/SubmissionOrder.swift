@@ -21,6 +21,9 @@ package struct SubmissionOrder<Call: Sendable>: Sendable {
         ticket >= nextToSend && ticket < nextTicket && filled[ticket] == nil
     }
 
+    /// Whether no ticket before this one waits for its call.
+    package func isNext(_ ticket: Ticket) -> Bool { ticket == nextToSend }
+
     /// The ticket's call is there. Returns the calls that may be sent now, in order.
     package mutating func fill(_ ticket: Ticket, with call: Call) -> [Call] {
         settle(ticket, call)
