@@ -14,18 +14,20 @@ extension DurableActor {
         let cancellation = SubmissionCancellation(ticket)
         let system = actorSystem
         let settlement = Settlement<Result>(cancelledBy: cancellation, unseen: system.reportsUnseen)
-        // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped.
-        let task = Task {
+        // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped. It begins here, which
+        // saves a way to another thread; the place in the order is the ticket's, wherever the task goes.
+        let task = Task.immediate {
             let outcome: Settlement<Result>.Outcome
             do {
                 let result = try await SubmissionCancellation.$current.withValue(cancellation) {
-                    try await SubmissionTicket.$current.withValue(ticket) { try await body(self) }
+                    try await body(self)
                 }
                 outcome = .success(result)
             } catch {
                 outcome = .failure(error)
             }
             ticket.release()
+            cancellation.ended()
             settlement.settle(outcome)
         }
         cancellation.begun(task)

@@ -7,11 +7,13 @@ final class SubmissionCancellation: Sendable {
 
     private struct State {
         var isCancelled = false
+        var isEnded = false
         var calls: [(channel: ActorChannel, waiter: CallWaiter)] = []
         var task: Task<Void, Never>?
     }
 
-    private let ticket: SubmissionTicket?
+    /// The submission's place in the order of calls.
+    let ticket: SubmissionTicket?
     private let state = Mutex(State())
 
     /// - Parameter ticket: The place in the order of calls that is held for the submission; a task has none.
@@ -20,10 +22,19 @@ final class SubmissionCancellation: Sendable {
     /// The submission's task has begun.
     func begun(_ task: Task<Void, Never>) {
         let isOver = state.withLock { state in
-            state.task = task
+            // It may have ended as well.
+            if !state.isEnded { state.task = task }
             return state.isCancelled && state.calls.isEmpty
         }
         if isOver { task.cancel() }
+    }
+
+    /// The submission's task has ended. References to the result outlive it, and must not keep its memory.
+    func ended() {
+        state.withLock { state in
+            state.isEnded = true
+            state.task = nil
+        }
     }
 
     /// A call is made.

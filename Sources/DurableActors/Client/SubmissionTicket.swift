@@ -4,7 +4,7 @@ internal import Synchronization
 /// A place in an actor's order of calls, drawn when a call is submitted and carried to the call by its task.
 final class SubmissionTicket: Sendable {
     /// The ticket of the submission that this task carries out.
-    @TaskLocal static var current: SubmissionTicket?
+    static var current: SubmissionTicket? { SubmissionCancellation.current?.ticket }
 
     private let channel: ActorChannel
     private let number: SubmissionOrder<ActorChannel.Submission>.Ticket
