@@ -83,6 +83,7 @@ extension Connection {
     }
 
     private func deliver(_ bytes: UnsafeRawBufferPointer, descriptors: [OwnedDescriptor]) throws(TransportError) {
+        defer { if let drained = confined.handler?.drained { drained(self) } }
         var fresh = descriptors
         var offset = 0
         while !isDeaf.load(ordering: .relaxed), let frame = try confined.reader.next(in: bytes, offset: &offset) {

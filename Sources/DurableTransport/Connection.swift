@@ -188,6 +188,8 @@ package struct ConnectionHandler: Sendable {
     package var closed: @Sendable (Connection, TransportError?) -> Void
 
     /// Makes a handler from its closures.
+    /// The frames of one read have been given to `received`.
+    package var drained: (@Sendable (Connection) -> Void)?
     package init(
         opened: @escaping @Sendable (Connection) -> Void = { _ in },
         received: @escaping @Sendable (Connection, Frame, [OwnedDescriptor]) -> Void,
@@ -195,10 +197,12 @@ package struct ConnectionHandler: Sendable {
     ) {
         self.opened = opened
         self.received = received
+        drained: (@Sendable (Connection) -> Void)? = nil,
         self.closed = closed
     }
 }
 
+        self.drained = drained
 extension Connection.Shared {
     /// Drops what waits and closes the socket; both under the lock, so that no writer can hold the old number.
     mutating func release(epoll: Int32) {

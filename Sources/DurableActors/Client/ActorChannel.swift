@@ -36,6 +36,8 @@ final class ActorChannel: Sendable {
     let actor: ActorID
     private let calls: CallClient
     private let state: Mutex<State>
+    /// What has arrived by the read under way.
+    private let replies = Mutex<[ReplyFrame]>([])
 
     init(actor: ActorID, session: SessionID, calls: CallClient) {
         self.actor = actor
@@ -259,6 +261,7 @@ final class ActorChannel: Sendable {
             handler: ConnectionHandler(
                 opened: { [self] in opened($0) },
                 received: { [self] connection, frame, _ in received(frame, on: connection) },
+                drained: { [self] connection in drained(connection) },
                 closed: { [self] connection, _ in closed(connection) }
             )
         )
@@ -292,18 +295,32 @@ final class ActorChannel: Sendable {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }
-        received(reply, on: connection)
+        replies.withLock { $0.append(reply) }
     }
 
-    /// A reply arrived.
-    func received(_ reply: ReplyFrame, on connection: Connection) {
+    /// The replies of one read are there: their callers are found under the lock once.
+    private func drained(_ connection: Connection) {
+        let arrived = replies.withLock { replies in
+            defer { replies = [] }
+            return replies
+        }
+        if !arrived.isEmpty { received(arrived, on: connection) }
+    }
+
+    /// Replies arrived.
+    func received(_ replies: [ReplyFrame], on connection: Connection) {
         update { state in
             // What a replaced connection still delivers is not listened to.
-            guard state.connection === connection, reply.actor == actor else { return [] }
-            if reply.isRecorded { state.waiters[reply.sequence]?.noteRecord() }
-            let retriesUsed = state.channel.retriesUsed(by: reply.sequence)
-            if let retriesUsed { state.waiters[reply.sequence]?.note(retriesUsed: retriesUsed) }
-            return state.channel.replied(reply)
+            guard state.connection === connection else { return [] }
+            var actions: [CallerChannel.Action] = []
+            for reply in replies where reply.actor == actor {
+                let waiter = state.waiters[reply.sequence]
+                if let waiter, let retriesUsed = state.channel.retriesUsed(by: reply.sequence) {
+                    waiter.note(isRecorded: reply.isRecorded, retriesUsed: retriesUsed)
+                }
+                actions += state.channel.replied(reply)
+            }
+            return actions
         }
     }
 

@@ -22,14 +22,16 @@ final class CallWaiter: Sendable {
     /// Whether the worker said that it keeps a record of the call.
     var isRecorded: Bool { state.withLock { $0.isRecorded } }
 
-    /// The worker keeps a record of the call.
-    func noteRecord() { state.withLock { $0.isRecorded = true } }
-
     /// How many retries the call had used when it was answered.
     var retriesUsed: Int { state.withLock { $0.retriesUsed } }
 
-    /// The call was answered, and had used so many retries.
-    func note(retriesUsed: Int) { state.withLock { $0.retriesUsed = retriesUsed } }
+    /// The call was answered, had used so many retries, and the worker may keep a record of it.
+    func note(isRecorded: Bool, retriesUsed: Int) {
+        state.withLock { state in
+            if isRecorded { state.isRecorded = true }
+            state.retriesUsed = retriesUsed
+        }
+    }
 
     /// Gives the call its number. False when the caller was cancelled before.
     func assign(_ sequence: UInt64) -> Bool {

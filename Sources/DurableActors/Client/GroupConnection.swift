@@ -71,7 +71,7 @@ final class GroupConnection: Sendable {
             return
         }
         let channel = state.withLock { $0.connection === connection ? $0.channels[reply.actor] : nil }
-        channel?.received(reply, on: connection)
+        channel?.received([reply], on: connection)
     }
 
     private func closed(_ connection: Connection) {
