@@ -62,6 +62,11 @@ extension Connection {
     }
 
     func flushAtBatchEnd() {
+        if limits.leavesWritingToLoop,
+            let descriptor = shared.withLock({ $0.beginWriting(&confined.writing) })
+        {
+            return write(to: descriptor)
+        }
         let (error, isDone) = shared.withLock { shared in
             shared.isQueuedForFlush = false
             guard shared.phase == .open || shared.phase == .waiting else { return (Int32(0), false) }
@@ -72,6 +77,21 @@ extension Connection {
             writeFailed(error)
         } else if isDone {
             finish(nil)
+        }
+    }
+
+    /// Writes without holding up those who send. Only the loop closes the descriptor, so it stays open meanwhile.
+    private func write(to descriptor: Int32) {
+        let error = confined.writing.write(to: descriptor, budget: Connection.flushBytesMax)
+        let (isDone, isMore) = shared.withLock { shared in
+            shared.endWriting(&confined.writing, error: error, epoll: loop.epoll, key: id)
+        }
+        if error != 0, error != EAGAIN {
+            writeFailed(error)
+        } else if isDone {
+            finish(nil)
+        } else if isMore {
+            loop.flushLater(self)
         }
     }
 
@@ -107,6 +127,11 @@ extension Connection {
             append(&shared.buffer)
             guard shared.phase == .open, wasEmpty else { return .buffered }
             guard isOnLoop else {
+                if shared.isWriting || shared.isQueuedForFlush { return .buffered }
+                if limits.leavesWritingToLoop, loop.flushSoon(self) {
+                    shared.isQueuedForFlush = true
+                    return .buffered
+                }
                 let error = shared.flush(epoll: loop.epoll, key: id)
                 return error == 0 ? .buffered : .failed(error)
             }
@@ -131,6 +156,43 @@ extension Connection.Shared {
     func acceptsFrames(byteCount: Int, limit: Int) -> Bool {
         (phase == .open || phase == .waiting) && !closesWhenFlushed && writeError == 0
             && byteCount <= limit && buffer.byteCount <= limit - byteCount
+    }
+
+    /// Gives the loop what is to be written, if nothing is in the way.
+    mutating func beginWriting(_ writing: inout OutgoingBuffer) -> Int32? {
+        guard phase == .open, descriptor >= 0, hello.isEmpty, writeError == 0, !buffer.isEmpty else { return nil }
+        isQueuedForFlush = false
+        isWriting = true
+        swap(&writing, &buffer)
+        return descriptor
+    }
+
+    /// Takes back what the loop has not written, before what was sent since.
+    /// - Returns: Whether everything was written and the connection closes then, and whether the loop is to go on.
+    mutating func endWriting(
+        _ rest: inout OutgoingBuffer,
+        error: Int32,
+        epoll: Int32,
+        key: UInt64
+    ) -> (isDone: Bool, isMore: Bool) {
+        isWriting = false
+        guard error == 0 || error == EAGAIN else {
+            writeError = error
+            rest.removeAll()
+            buffer.removeAll()
+            return (false, false)
+        }
+        if !rest.isEmpty {
+            rest.append(contentsOf: buffer)
+            buffer = OutgoingBuffer()
+            swap(&rest, &buffer)
+        }
+        if error == 0, !buffer.isEmpty {
+            isQueuedForFlush = true
+            return (false, true)
+        }
+        updateInterest(epoll: epoll, key: key)
+        return (phase == .open && closesWhenFlushed && buffer.isEmpty, false)
     }
 
     /// Writes what may be written now and asks epoll about the rest; returns 0 or an error number.

@@ -33,6 +33,8 @@ package final class Connection: EventSource {
         var hello = OutgoingBuffer()
         var buffer = OutgoingBuffer()
         var isQueuedForFlush = false
+        /// The loop writes what it has taken out of `buffer`, and looks at `buffer` again after that.
+        var isWriting = false
         var closesWhenFlushed = false
         var writeError: Int32 = 0
         var peer = PeerCredentials.unknown
@@ -50,6 +52,8 @@ package final class Connection: EventSource {
         /// The next attempt to connect, or the end of the time that a caller has for its Hello.
         var timer: LoopTimer?
         var flushTimer: LoopTimer?
+        /// What the loop has taken to write.
+        var writing = OutgoingBuffer()
         var connectAttempts = 0
         /// What a caller reads into.
         var directBuffer: UnsafeMutableRawBufferPointer?
@@ -184,25 +188,25 @@ package struct ConnectionHandler: Sendable {
     package var opened: @Sendable (Connection) -> Void
     /// A frame arrived, with the descriptors that travelled with it.
     package var received: @Sendable (Connection, Frame, [OwnedDescriptor]) -> Void
+    /// The frames of one read have been given to `received`.
+    package var drained: (@Sendable (Connection) -> Void)?
     /// The connection is over: called exactly once and last. No error means a clean end of the stream or an own close.
     package var closed: @Sendable (Connection, TransportError?) -> Void
 
     /// Makes a handler from its closures.
-    /// The frames of one read have been given to `received`.
-    package var drained: (@Sendable (Connection) -> Void)?
     package init(
         opened: @escaping @Sendable (Connection) -> Void = { _ in },
         received: @escaping @Sendable (Connection, Frame, [OwnedDescriptor]) -> Void,
+        drained: (@Sendable (Connection) -> Void)? = nil,
         closed: @escaping @Sendable (Connection, TransportError?) -> Void = { _, _ in }
     ) {
         self.opened = opened
         self.received = received
-        drained: (@Sendable (Connection) -> Void)? = nil,
+        self.drained = drained
         self.closed = closed
     }
 }
 
-        self.drained = drained
 extension Connection.Shared {
     /// Drops what waits and closes the socket; both under the lock, so that no writer can hold the old number.
     mutating func release(epoll: Int32) {

@@ -42,6 +42,7 @@ extension EventLoop {
             guard let buffer = events.baseAddress else { return }
             while !inbox.withLock({ $0.isStopping }) {
                 let count = durable_io_epoll_wait(epoll, buffer, Int32(events.count), prepareToWait())
+                inbox.withLock { $0.isSleeping = false }
                 precondition(count >= 0 || count == -EINTR, "epoll failed: \(String(cString: strerror(-count)))")
                 dispatch(UnsafeBufferPointer(start: buffer, count: Int(max(0, count))))
                 finishBatch()
@@ -56,7 +57,7 @@ extension EventLoop {
         let isIdle = inbox.withLock { inbox in
             let isIdle =
                 inbox.work.isEmpty && confined.workIndex == confined.work.count && confined.flushQueue.isEmpty
-                && !inbox.isStopping && !confined.owesRound
+                && inbox.flushes.isEmpty && !inbox.isStopping && !confined.owesRound
             inbox.isSleeping = isIdle
             return isIdle
         }
@@ -150,6 +151,11 @@ extension EventLoop {
     }
 
     private func flushConnections() {
+        inbox.withLock { inbox in
+            guard !inbox.flushes.isEmpty else { return }
+            confined.flushQueue += inbox.flushes
+            inbox.flushes.removeAll(keepingCapacity: true)
+        }
         guard !confined.flushQueue.isEmpty else { return }
         var connections: [Connection] = []
         swap(&connections, &confined.flushQueue)
@@ -177,7 +183,7 @@ extension EventLoop {
     }
 
     private var hasWork: Bool {
-        confined.workIndex < confined.work.count || inbox.withLock { !$0.work.isEmpty }
+        confined.workIndex < confined.work.count || inbox.withLock { !$0.work.isEmpty || !$0.flushes.isEmpty }
     }
 }
 
@@ -190,6 +196,16 @@ extension EventLoop {
     /// Forgets a source; events of it that are already read find nothing.
     func remove(id: UInt64) {
         _ = sources.withLock { $0.removeValue(forKey: id) }
+    }
+
+    /// Flushes a connection when the batch ends, if the loop is awake; from any thread.
+    /// - Returns: Whether it will.
+    func flushSoon(_ connection: Connection) -> Bool {
+        inbox.withLock { inbox in
+            guard inbox.phase == .running, !inbox.isSleeping, !inbox.isStopping else { return false }
+            inbox.flushes.append(connection)
+            return true
+        }
     }
 
     /// Flushes a connection when the batch ends; on the loop only.

@@ -20,6 +20,8 @@ package final class EventLoop: Sendable {
     /// What other threads and the loop's thread share.
     struct Inbox {
         var work: [Work] = []
+        /// Connections that other threads leave to the loop to flush.
+        var flushes: [Connection] = []
         /// The loop is about to wait or waits; whoever adds work clears this and wakes it.
         var isSleeping = false
         var isStopping = false

@@ -37,6 +37,9 @@ package struct FrameLimits: Sendable, Hashable {
     package var handshakeBytesMax = 4096
     /// The most bytes that may wait to be written on one connection.
     package var sendBufferBytesMax = 256 << 20
+    /// Whether other threads leave it to a loop that is awake to write, so that one write carries what they all send
+    /// meanwhile. For loops on which nothing runs that takes long.
+    package var leavesWritingToLoop = false
     /// How long an accepted peer may take to say Hello.
     package var handshakeTimeout: Duration = .seconds(5)
     /// How long the peer may take to read the rest after `closeAfterFlush()`.

@@ -48,6 +48,13 @@ struct OutgoingBuffer {
         }
     }
 
+    /// Appends what waits in another buffer, of which nothing has been written.
+    mutating func append(contentsOf other: OutgoingBuffer) {
+        guard !other.isEmpty else { return }
+        chunks += other.chunks
+        byteCount += other.byteCount
+    }
+
     /// Writes until everything is written, the socket is full or `budget` bytes are gone; returns 0 or an error number.
     mutating func write(to fd: Int32, budget: Int) -> Int32 {
         var left = budget

@@ -63,7 +63,8 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
         self.layout = layout
         self.membership = membership
         self.executable = executable
-        calls = CallClient(loop: loop, link: link, layout: layout, log: log)
+        let isDriver = if case .worker = membership { false } else { true }
+        calls = CallClient(loop: loop, link: link, layout: layout, isDriver: isDriver, log: log)
         // In a worker that is not the loop of its actors, whose code may block.
         objects = ObjectStore(loop: link.loop, layout: layout, lease: objectLease)
     }

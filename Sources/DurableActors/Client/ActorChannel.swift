@@ -257,7 +257,7 @@ final class ActorChannel: Sendable {
             path: calls.socket(of: location.shard),
             on: calls.loop,
             hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
-            limits: .forCalls,
+            limits: calls.limits,
             handler: ConnectionHandler(
                 opened: { [self] in opened($0) },
                 received: { [self] connection, frame, _ in received(frame, on: connection) },

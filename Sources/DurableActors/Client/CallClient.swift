@@ -18,10 +18,19 @@ final class CallClient: Sendable {
     /// How many calls of this process are under way.
     private let openCalls = Atomic(0)
     private static let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    /// The bounds of a caller's connection.
+    let limits: FrameLimits
     /// Takes what people should know.
     let log: @Sendable (String) -> Void
 
-    init(loop: EventLoop, link: SupervisorLink, layout: RuntimeLayout, log: @escaping @Sendable (String) -> Void) {
+    init(
+        loop: EventLoop,
+        link: SupervisorLink,
+        layout: RuntimeLayout,
+        isDriver: Bool,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        limits = .forCalls(ofDriver: isDriver)
         self.log = log
         self.loop = loop
         self.link = link
@@ -190,7 +199,7 @@ final class CallClient: Sendable {
     func group(of shard: ShardNumber) -> GroupConnection {
         groups.withLock { groups in
             if let known = groups[shard] { return known }
-            let group = GroupConnection(path: socket(of: shard), loop: loop)
+            let group = GroupConnection(path: socket(of: shard), loop: loop, limits: limits)
             groups[shard] = group
             return group
         }
@@ -233,9 +242,11 @@ final class CallClient: Sendable {
 
 extension FrameLimits {
     /// Those of a caller's connection: what its calls hold is there already, so that sending them has no bound.
-    static var forCalls: FrameLimits {
+    static func forCalls(ofDriver isDriver: Bool) -> FrameLimits {
         var limits = FrameLimits()
         limits.sendBufferBytesMax = .max
+        // In a worker, methods run on the loop.
+        limits.leavesWritingToLoop = isDriver
         return limits
     }
 }

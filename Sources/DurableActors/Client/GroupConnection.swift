@@ -12,9 +12,11 @@ final class GroupConnection: Sendable {
 
     private let path: String
     private let loop: EventLoop
+    private let limits: FrameLimits
     private let state = Mutex(State())
 
-    init(path: String, loop: EventLoop) {
+    init(path: String, loop: EventLoop, limits: FrameLimits) {
+        self.limits = limits
         self.path = path
         self.loop = loop
     }
@@ -28,7 +30,7 @@ final class GroupConnection: Sendable {
                 path: path,
                 on: loop,
                 hello: Hello(role: ConnectionRole.caller.rawValue, info: []),
-                limits: .forCalls,
+                limits: limits,
                 handler: ConnectionHandler(
                     opened: { [self] in opened($0) },
                     received: { [self] connection, frame, _ in received(frame, on: connection) },
