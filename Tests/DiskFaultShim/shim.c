@@ -62,14 +62,22 @@ static void note_fault(void) {
     syscall(SYS_close, descriptor);
 }
 
-static int is_shard(int descriptor) {
-    char link[64], path[512];
+/// Finds out which file of a shard this is, if it is one. Spares rehearse with shards of their own, elsewhere.
+static int shard_file(int descriptor, char *path, size_t size) {
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+    long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, size - 1);
     if (length <= 0) return 0;
     path[length] = 0;
-    // Snapshots and files in the making are of the shard as well.
+    const char *directory = getenv(DISK_FAULT_DIRECTORY_VARIABLE);
+    if (directory != NULL && strncmp(path, directory, strlen(directory)) != 0) return 0;
     return strstr(path, "/shards/") != NULL && strstr(path, "data.mdb") != NULL;
+}
+
+static int is_shard(int descriptor) {
+    char path[512];
+    // Snapshots and files in the making are of the shard as well.
+    return shard_file(descriptor, path, sizeof path);
 }
 
 /// Whether this operation is to fail, and how.
@@ -97,13 +105,9 @@ static int fails(int descriptor, int operation, int *outcome) {
 
 /// Whether this is the data file that a shard works on, and somebody wants to know what happens to it.
 static int is_recorded(int descriptor) {
-    char link[64], path[512];
-    if (getenv(DISK_FAULT_RECORD_VARIABLE) == NULL) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
-    if (length <= 0) return 0;
-    path[length] = 0;
-    return strstr(path, "/shards/") != NULL && strstr(path, ".creating.") == NULL && strstr(path, "/data.mdb") != NULL;
+    char path[512];
+    if (getenv(DISK_FAULT_RECORD_VARIABLE) == NULL || !shard_file(descriptor, path, sizeof path)) return 0;
+    return strstr(path, ".creating.") == NULL && strstr(path, "/data.mdb") != NULL;
 }
 
 /// Adds what was just done to the record, whole.

@@ -56,6 +56,7 @@ final class DiskFaults {
             environment: [
                 "LD_PRELOAD": products.appendingPathComponent("libDiskFaultShim.so").path,
                 "DISK_FAULT_CONTROL": control,
+                "DISK_FAULT_DIRECTORY": directory,
             ].merging(recording ? ["DISK_FAULT_RECORD": record] : [:]) { $1 }
         )
         precondition(holder.line == "ready", "the runtime did not start: \(holder.line)")

@@ -91,8 +91,10 @@ extension ObjectRef {
 extension Settlement {
     /// Wants the call to end early.
     func cancel(_ kind: CallFrame.Cancellation) {
-        guard !isSettled, let cancellation, !cancellation.cancel(kind) else { return }
-        settle(.failure(ActorError(.cancelled, "the call was cancelled before it was made")))
+        guard !isSettled, let cancellation else { return }
+        cancellation.cancel(kind) {
+            settle(.failure(ActorError(.cancelled, "the call was cancelled before it was made")))
+        }
     }
 }
 

@@ -50,15 +50,18 @@ final class SubmissionCancellation: Sendable {
     func leave(_ waiter: CallWaiter) { state.withLock { $0.calls.removeAll { $0.waiter === waiter } } }
 
     /// Cancels the calls that are open, and makes no more.
-    /// - Returns: Whether there were any; otherwise the submission ends here.
-    func cancel(_ cancellation: CallFrame.Cancellation) -> Bool {
+    /// - Parameter ended: Called when there are none, and the submission ends here; before its task hears of it, whose
+    ///   own end does not count then.
+    func cancel(_ cancellation: CallFrame.Cancellation, ended: () -> Void) {
         let (calls, task) = state.withLock { state in
             state.isCancelled = true
             return (state.calls, state.calls.isEmpty ? state.task : nil)
         }
+        if calls.isEmpty {
+            ended()
+            ticket?.release()
+        }
         task?.cancel()
-        if calls.isEmpty { ticket?.release() }
         for call in calls { call.channel.cancel(call.waiter, cancellation) }
-        return !calls.isEmpty
     }
 }

@@ -16,6 +16,9 @@
 /// Each fault that was injected adds a byte to the file of the same name with `.log` behind it.
 #define DISK_FAULT_CONTROL_VARIABLE "DISK_FAULT_CONTROL"
 
+/// Names the data directory whose shards are meant; without it those of every one are.
+#define DISK_FAULT_DIRECTORY_VARIABLE "DISK_FAULT_DIRECTORY"
+
 /// Names the file to which every write and sync of a shard's data file is added when it has been done. Without it
 /// nothing is recorded.
 #define DISK_FAULT_RECORD_VARIABLE "DISK_FAULT_RECORD"
