@@ -11,11 +11,16 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "durable-actors-benchmarks",
+    products: [
+        // Preloaded into what is measured: it counts allocations.
+        .library(name: "AllocationCounter", type: .dynamic, targets: ["AllocationCounter"])
+    ],
     dependencies: [
         .package(name: "durable-actors", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     ],
     targets: [
+        .target(name: "AllocationCounter"),
         .target(name: "CBenchmarks", linkerSettings: [.linkedLibrary("lmdb")]),
         .executableTarget(
             name: "durable-benchmarks",

@@ -2,6 +2,7 @@
 #include "CBenchmarks.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -51,6 +52,19 @@ int benchmarks_hold(const char *path, size_t bytes) {
     for (size_t place = 0; place < bytes; place += 4096) last = memory[place];
     (void)last;
     return 0;
+}
+
+int64_t benchmarks_allocations(void) {
+    uint64_t (*count)(void) = (uint64_t (*)(void))dlsym(RTLD_DEFAULT, "allocation_counter_count");
+    return count == NULL ? -1 : (int64_t)count();
+}
+
+void benchmarks_allocate(int times) {
+    for (int index = 1; index <= times; index++) {
+        // Volatile: a compiler may leave out memory that nobody looks at.
+        void *volatile memory = malloc((size_t)index);
+        free(memory);
+    }
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {

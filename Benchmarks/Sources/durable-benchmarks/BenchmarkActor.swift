@@ -1,3 +1,4 @@
+internal import CBenchmarks
 internal import DurableActors
 internal import Glibc
 
@@ -29,4 +30,7 @@ distributed actor BenchmarkActor: DurableActor {
         value += 1
         return Answer(value: value, processID: getpid())
     }
+
+    /// How often the actor's process has asked for memory; -1 when nobody counts.
+    distributed func allocations() -> Int64 { benchmarks_allocations() }
 }

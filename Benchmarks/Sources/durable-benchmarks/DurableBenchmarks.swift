@@ -10,7 +10,7 @@ struct DurableBenchmarks: AsyncParsableCommand {
         subcommands: [
             CallsBenchmark.self, RecoveryBenchmark.self, StateBenchmark.self, ResidentBenchmark.self,
             CreateBenchmark.self, PairsBenchmark.self, ActorsBenchmark.self, PayloadBenchmark.self,
-            CodecBenchmark.self, EchoChild.self,
+            CodecBenchmark.self, AllocationsBenchmark.self, SteadyCalls.self, EchoChild.self,
         ]
     )
 }
