@@ -83,6 +83,8 @@ package enum Limits {
     package static let expiredRowsPerSweep = 500
     /// How soon after its start a worker looks for expired records.
     package static let firstExpirySweep: Duration = .seconds(30)
+    /// Turns of an actor that follow one another without others having their turn on the worker's loop.
+    package static let turnsInARowMax = 64
     /// Commit groups larger than this are committed before the batch ends.
     package static let commitGroupCallsMax = 1024
     /// Larger values are stored in portions.

@@ -33,6 +33,8 @@ package final class EventLoop: Sendable {
         /// Work that was taken out of the inbox; `workIndex` is the next item.
         var work: [Work] = []
         var workIndex = 0
+        /// When the batch has taken long enough.
+        var batchDeadline: UInt64 = 0
         /// Told which job runs.
         var jobWatch: (@Sendable (UInt) -> Void)?
         /// The job that runs, if any.
@@ -93,6 +95,9 @@ package final class EventLoop: Sendable {
 
     /// The job that runs, as `watchJobs` tells it; 0 when none does, and on other threads.
     package var runningJob: UInt { isCurrent ? confined.runningJob : 0 }
+
+    /// Whether what runs should let the batch end, so that what is finished is committed and sent. Only on the loop.
+    package var isBatchOver: Bool { durable_io_now() >= confined.batchDeadline }
 
     /// Runs `work` on the loop, after everything that was handed over before; from any thread.
     package func execute(_ work: @escaping @Sendable () -> Void) {

@@ -14,13 +14,18 @@ enum Pipeline {
         submit: (Int) throws -> ObjectRef<Answer>,
         check: (Int, Answer) throws -> Void = { _, _ in }
     ) async throws {
+        // A ring: who has an answer needs its reference no more.
         var references: [ObjectRef<Answer>] = []
-        references.reserveCapacity(count)
+        references.reserveCapacity(inFlight)
         for index in 0..<count {
-            let answered = index - inFlight
-            if answered >= 0 { try check(answered, try await references[answered].value) }
-            references.append(try submit(index))
+            guard index >= inFlight else {
+                references.append(try submit(index))
+                continue
+            }
+            let place = index % inFlight
+            try check(index - inFlight, try await references[place].value)
+            references[place] = try submit(index)
         }
-        for index in max(0, count - inFlight)..<count { try check(index, try await references[index].value) }
+        for index in max(0, count - inFlight)..<count { try check(index, try await references[index % inFlight].value) }
     }
 }

@@ -36,6 +36,9 @@ struct SteadyCalls: AsyncParsableCommand {
     @Option(help: "How often that many calls are made.")
     var rounds = 5
 
+    @Flag(help: "As many tasks as calls in flight, each of which awaits its calls; otherwise calls are submitted.")
+    var tasks = false
+
     @Flag(help: "Only read.")
     var reads = false
 
@@ -66,7 +69,14 @@ struct SteadyCalls: AsyncParsableCommand {
             for _ in 0..<count { _ = try await (reads ? actor.current() : actor.increment()) }
             return
         }
-        if reads {
+        if tasks {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<inFlight {
+                    group.addTask { for _ in 0..<count / inFlight { _ = try await actor.increment() } }
+                }
+                try await group.waitForAll()
+            }
+        } else if reads {
             try await Pipeline.run(count, inFlight: inFlight) { _ in actor.submit { try await $0.current() } }
         } else {
             try await Pipeline.run(count, inFlight: inFlight) { _ in actor.submit { try await $0.increment() } }

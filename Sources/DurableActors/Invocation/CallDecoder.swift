@@ -10,9 +10,17 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
     private let frame: CallFrame
     private let actorType: any DurableActor.Type
     private let runtime: ActorRuntime
+    private let types: ArgumentTypes?
     private var next = 0
 
-    init(_ frame: CallFrame, for actorType: any DurableActor.Type, runtime: ActorRuntime) {
+    /// - Parameter types: Where the types of the arguments are noted, if anywhere.
+    init(
+        _ frame: CallFrame,
+        for actorType: any DurableActor.Type,
+        runtime: ActorRuntime,
+        noting types: ArgumentTypes? = nil
+    ) {
+        self.types = types
         self.frame = frame
         self.actorType = actorType
         self.runtime = runtime
@@ -30,6 +38,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
             throw ActorError(.serialization, "the call has \(frame.arguments.count) arguments, the method wants more")
         }
         defer { next += 1 }
+        types?.note(Argument.self)
         do {
             return try runtime.decoder.decode(Argument.self, from: frame.arguments[next])
         } catch {

@@ -8,43 +8,61 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
     /// What arguments and results must be.
     public typealias SerializationRequirement = any Codable
 
-    private let result = Mutex<CallOutcome?>(nil)
+    /// A method returned, perhaps a value.
+    struct Returned: Sendable {
+        var value: ReturnedValue?
+    }
 
-    var outcome: CallOutcome? { result.withLock { $0 } }
+    private struct State {
+        var outcome: CallOutcome?
+        var returned: Returned?
+    }
+
+    private let state = Mutex(State())
+
+    var outcome: CallOutcome? { state.withLock { $0.outcome } }
+
+    /// Whether the method returned, and how its result is taken.
+    var returned: Returned? { state.withLock { $0.returned } }
 
     /// The method returned a value.
     public func onReturn<Success: Codable>(value: Success) async throws {
+        let outcome = Self.outcome(returning: value)
+        state.withLock { $0 = State(outcome: outcome, returned: Returned(value: ReturnedValue(Success.self))) }
+    }
+
+    /// The method returned nothing.
+    public func onReturnVoid() async throws {
+        state.withLock { $0 = State(outcome: .returned([]), returned: Returned()) }
+    }
+
+    /// The method threw.
+    public func onThrow<Failure: Error>(error: Failure) async throws {
+        let outcome = Self.outcome(throwing: error)
+        state.withLock { $0 = State(outcome: outcome) }
+    }
+
+    /// What a method's result comes to.
+    static func outcome<Success: Codable>(returning value: Success) -> CallOutcome {
         do {
             var bytes: [UInt8] = []
             // What it refers to is kept for a while after this.
             _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value) }
             guard bytes.count <= Limits.valueBytesMax - Limits.callHeaderBytesMax else {
                 let message = "the result has \(bytes.count) bytes; at most \(Limits.valueBytesMax) can be returned"
-                return result.withLock { $0 = .failed(ActorError(.limitExceeded, message)) }
+                return .failed(ActorError(.limitExceeded, message))
             }
-            result.withLock { $0 = .returned(bytes) }
+            return .returned(bytes)
         } catch {
-            let failure = ActorError(
-                .serialization,
-                "the result cannot be encoded as \(Success.self)",
-                cause: "\(error)"
-            )
-            result.withLock { $0 = .failed(failure) }
+            let message = "the result cannot be encoded as \(Success.self)"
+            return .failed(ActorError(.serialization, message, cause: "\(error)"))
         }
     }
 
-    /// The method returned nothing.
-    public func onReturnVoid() async throws {
-        result.withLock { $0 = .returned([]) }
-    }
-
-    /// The method threw.
-    public func onThrow<Failure: Error>(error: Failure) async throws {
-        guard error is CancellationError, Task.isCancelled else {
-            return result.withLock { $0 = CallOutcome(throwing: error) }
-        }
-        let message = "the call was cancelled while it ran; what it had changed is kept"
-        result.withLock { $0 = .failed(ActorError(.cancelled, message)) }
+    /// What a method's error comes to.
+    static func outcome(throwing error: any Error) -> CallOutcome {
+        guard error is CancellationError, Task.isCancelled else { return CallOutcome(throwing: error) }
+        return .failed(ActorError(.cancelled, "the call was cancelled while it ran; what it had changed is kept"))
     }
 }
 

@@ -102,21 +102,43 @@ extension ActorHost {
     ///
     /// Turns that interleave are run by an executor which never leaves a turn between its method's return and `finish`:
     /// otherwise another turn's write set could take what this one has changed, without its completion record.
+    ///
+    /// A task is good for several turns, one after the other: calls that wait begin where the one before them has ended.
     func begin(_ call: InboundCall) {
+        if isHandingOver, following == nil {
+            following = call
+            return
+        }
         let turn = Turn(self, call: call.frame, generation: generation)
-        // Ends with the turn; nobody waits for a turn but its caller.
+        // Ends with the last turn; nobody waits for a turn but its caller.
         let task = Task(executorPreference: turnExecutor) { [self] in
             guard turn.generation == self.generation else { return notBegun(call) }
-            call.isRunning = true
-            turn.begins()
-            turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
-            defer { host.notes.end(turn.takeNote()) }
-            let result = await Turn.$current.withValue(turn) { await run(call) }
-            host.assertOnLoop()
-            call.running = nil
-            finish(call, result, turn)
+            guard let task = call.running?.task else { return }
+            await run(call, in: turn, isLast: false)
+            var turns = 1
+            while let next = following.take() {
+                turns += 1
+                let turn = Turn(self, call: next.frame, generation: self.generation)
+                next.running = (turn, task)
+                await run(next, in: turn, isLast: turns == Limits.turnsInARowMax)
+            }
         }
         call.running = (turn, task)
+    }
+
+    /// - Parameter isLast: Whether others are to have the loop after it.
+    private func run(_ call: InboundCall, in turn: Turn, isLast: Bool) async {
+        call.isRunning = true
+        turn.begins()
+        turn.noted(at: host.notes.begin(.call(id, call.frame.id)))
+        let result = await Turn.$current.withValue(turn) { await run(call) }
+        host.assertOnLoop()
+        call.running = nil
+        // A task that was cancelled is no good for another turn.
+        isHandingOver = isSerial && !isLast && !Task.isCancelled && !host.loop.isBatchOver
+        finish(call, result, turn)
+        isHandingOver = false
+        host.notes.end(turn.takeNote())
     }
 
     /// The instance was dropped before the turn began: it has seen nothing that is lost, and runs on what is built.
@@ -141,12 +163,13 @@ extension ActorHost {
         guard frame.method != CallFrame.terminationMethod else { return await terminate(activation.instance) }
         // It runs like any other, so everything before it has.
         guard frame.method != CallFrame.readinessMethod else { return (.returned([]), false) }
+        let method: MethodDispatch
         do throws(ActorError) {
-            try methods.check(frame, of: definition.typeDescription, on: activation.instance)
+            method = try methods.check(frame, of: definition.typeDescription, on: activation.instance)
         } catch {
             return (.failed(error), false)
         }
-        return await execute(frame, on: activation.instance, host.runtime)
+        return await execute(frame, method, on: activation.instance)
     }
 
     /// Everything that came before has run.
@@ -165,29 +188,19 @@ extension ActorHost {
 
     private func execute<Act: DurableActor>(
         _ frame: CallFrame,
-        on instance: Act,
-        _ runtime: ActorRuntime
+        _ method: MethodDispatch,
+        on instance: Act
     ) async -> TurnResult {
-        let handler = CallResultHandler()
-        var decoder = CallDecoder(frame, for: Act.self, runtime: runtime)
         host.passes(.workerBeforeMethod)
         do {
-            try await runtime.executeDistributedTarget(
-                on: instance,
-                target: RemoteCallTarget(frame.method),
-                invocationDecoder: &decoder,
-                handler: handler
-            )
+            if let outcome = try await method.run(frame, on: instance, host.runtime) { return (outcome, true) }
+            return (.failed(ActorError(.internalError, "the method ended without an outcome", actor: id)), false)
         } catch let error as ActorError {
             return (.failed(error), false)
         } catch {
             let message = "the call cannot be run; caller and worker may be of different versions"
             return (.failed(ActorError(.unknownMethod, message, actor: id, cause: "\(error)")), false)
         }
-        guard let outcome = handler.outcome else {
-            return (.failed(ActorError(.internalError, "the method ended without an outcome", actor: id)), false)
-        }
-        return (outcome, true)
     }
 
     /// A turn is over: what has changed since the last write set, also by turns that are still open, is held together

@@ -67,8 +67,14 @@ final class ActorHost: @unchecked Sendable {
     /// Grows when the instance is dropped: a turn of an earlier one commits nothing.
     private(set) var generation = 0
     var mailbox: Mailbox<InboundCall>
+    /// Whether its calls never interleave.
+    let isSerial: Bool
     /// Runs its turns.
     let turnExecutor: any TaskExecutor
+    /// A turn ends, and what may begin then begins in its task.
+    var isHandingOver = false
+    /// What begins there.
+    var following: InboundCall?
     /// Calls that have no outcome yet, or whose outcome is not stored yet.
     var open: [CallName: InboundCall] = [:]
     /// Calls that arrived while there was no instance, in order.
@@ -91,7 +97,8 @@ final class ActorHost: @unchecked Sendable {
         self.host = host
         let limits = methods.limits(of: definition.options)
         mailbox = Mailbox(limits: limits)
-        turnExecutor = limits == [1] ? host.loop : host.prompt
+        isSerial = limits == [1]
+        turnExecutor = isSerial ? host.loop : host.prompt
     }
 
     var id: ActorID { definition.id }

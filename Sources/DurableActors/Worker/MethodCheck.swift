@@ -12,9 +12,15 @@ final class MethodCheck {
         case protocolExtension
     }
 
+    /// A method that may be called.
+    private struct Known {
+        let origin: Origin
+        let dispatch: MethodDispatch
+    }
+
     private let typeName: String
     private let prefix: String
-    private var known: [String: Origin] = [:]
+    private var known: [String: Known] = [:]
     private let groups: ConcurrencyGroups
     /// The lanes of methods in the mailbox, by their mangled names.
     private var lanes: [String: Int] = [:]
@@ -37,29 +43,35 @@ final class MethodCheck {
         if let group = call.group { return try groups.lane(ofGroup: group, type: type, actor: call.actor) }
         if groups.isEmpty || call.isBuiltIn { return 0 }
         if let lane = lanes[call.method] { return lane }
-        try check(call, of: type, on: instance)
+        _ = try check(call, of: type, on: instance)
         let lane = groups.lane(of: RemoteCallTarget(call.method).description)
         if lanes.count < 1024 { lanes[call.method] = lane }
         return lane
     }
 
     /// Throws when the call's method is not one of the type's.
-    func check(_ call: CallFrame, of type: String, on instance: any DurableActor) throws(ActorError) {
-        let origin = try origin(of: call.method, type, instance)
+    /// - Returns: What runs it.
+    func check(
+        _ call: CallFrame,
+        of type: String,
+        on instance: any DurableActor
+    ) throws(ActorError) -> MethodDispatch {
+        let method = try method(call.method, type, instance)
         // A type is looked up by name only on the supervisor's word, never on a caller's.
-        guard call.genericSubstitutions == (origin == .type ? [] : [typeName]) else {
+        guard method.origin == .type ? call.genericSubstitutions.isEmpty : call.genericSubstitutions == [typeName] else {
             let message = "generic methods cannot be called in another process"
             throw ActorError(.unknownMethod, message, actor: instance.id)
         }
+        return method.dispatch
     }
 
     /// Whether a name is that of one of the type's methods.
     func isMethod(_ method: String, of instance: any DurableActor) -> Bool {
         // Why it is not one is of no interest.
-        (try? origin(of: method, "", instance)) != nil
+        (try? self.method(method, "", instance)) != nil
     }
 
-    private func origin(of method: String, _ type: String, _ instance: any DurableActor) throws(ActorError) -> Origin {
+    private func method(_ method: String, _ type: String, _ instance: any DurableActor) throws(ActorError) -> Known {
         if let known = known[method] { return known }
         // Distributed thunks end in "TE"; what lies between names the method.
         let isThunk = method.hasPrefix("$s") && method.hasSuffix("TE")
@@ -72,9 +84,9 @@ final class MethodCheck {
             let message = "\(method) is a method of a type inside of \(type), or of another one"
             throw ActorError(.unknownMethod, message, actor: instance.id)
         }
-        let origin = isOwn ? Origin.type : .protocolExtension
-        if known.count < 1024 { known[method] = origin }
-        return origin
+        let found = Known(origin: isOwn ? .type : .protocolExtension, dispatch: MethodDispatch(method))
+        if known.count < 1024 { known[method] = found }
+        return found
     }
 
     /// Whether the name starts with that of a protocol that the actor conforms to. Names of protocols end in "P".
