@@ -53,7 +53,8 @@ let package = Package(
             dependencies: [
                 "DurableCore", "CBOR", "DurableProcess", "DurableTransport", "DurableStore", "DurableSupervisor",
             ],
-            swiftSettings: settings
+            // A call begins and ends where its caller is, without changes of executor in between.
+            swiftSettings: settings + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
         ),
 
         // L4: kills, seeded.

@@ -56,7 +56,7 @@ extension Connection {
 
     /// Reads once and delivers what has arrived; only under the lock `reading`.
     func read(into buffer: UnsafeMutableRawBufferPointer, waits: Bool) -> Progress {
-        let descriptor = shared.withLock { $0.descriptor }
+        let descriptor = confined.readable
         guard descriptor >= 0 else { return .deaf }
         var received = durable_io_received()
         let count = durable_io_receive(descriptor, buffer.baseAddress, buffer.count, waits ? 1 : 0, &received)
@@ -103,7 +103,7 @@ extension Connection {
     }
 
     private func deliver(_ frame: Frame, descriptors: [OwnedDescriptor]) throws(TransportError) {
-        guard peerHello != nil else {
+        guard confined.isGreeted else {
             guard descriptors.isEmpty else {
                 throw TransportError(.protocolViolation, "the peer sent descriptors with its Hello")
             }
@@ -137,7 +137,7 @@ extension Connection {
     private var errorAtEndOfStream: TransportError? {
         if confined.reader.isInsideFrame {
             TransportError(.closed, "the peer left inside a frame, after \(confined.reader.progress)")
-        } else if peerHello == nil {
+        } else if !confined.isGreeted {
             TransportError(.closed, "the peer left before its Hello")
         } else {
             nil

@@ -48,6 +48,7 @@ extension Connection {
         let (handler, acceptor) = reading.withLock { _ -> (ConnectionHandler?, Acceptor?) in
             // Nobody reads from the descriptor now, so it can be closed.
             shared.withLock { $0.release(epoll: loop.epoll) }
+            confined.readable = -1
             defer {
                 confined.handler = nil
                 confined.acceptor = nil
@@ -76,6 +77,7 @@ extension Connection {
         confined.timer?.cancel()
         confined.timer = nil
         confined.reader.frameBytesMax = limits.frameBytesMax
+        confined.isGreeted = true
         shared.withLock { $0.peerHello = hello }
         if let acceptor = confined.acceptor {
             confined.acceptor = nil
@@ -122,10 +124,15 @@ extension Connection {
             confined.timer = loop.schedule(after: limits.handshakeTimeout) { self.handshakeTimedOut() }
         }
         loop.add(self, id: id)
+        // Before anybody is told that there is something to read.
+        confined.readable = socket.value
         let result = shared.withLock { shared in
             shared.peer = peer
             let result = durable_io_epoll_add(loop.epoll, socket.value, UInt32(DURABLE_IO_READABLE), id)
-            guard result >= 0 else { return result }
+            guard result >= 0 else {
+                confined.readable = -1
+                return result
+            }
             shared.interest = UInt32(DURABLE_IO_READABLE)
             shared.descriptor = socket.take()
             shared.hello.append(Handshake.frame(ownHello))

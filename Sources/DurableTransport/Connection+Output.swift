@@ -6,6 +6,9 @@ extension Connection {
     /// The most bytes one connection writes before others get their turn.
     static let flushBytesMax = 4 << 20
 
+    /// Larger frames are not written where others wait.
+    private static let smallFrameBytesMax = 16 << 10
+
     private enum Outcome {
         case refused
         case buffered
@@ -32,6 +35,26 @@ extension Connection {
             for copy in copies { _ = Glibc.close(copy) }
         }
         return isTaken
+    }
+
+    /// Sends one frame without an array for its payload in between; otherwise like `send(_:descriptors:)`.
+    /// - Parameters:
+    ///   - byteCountGuess: About how many bytes the payload has; large ones go the other way.
+    ///   - isUrgent: Whether it leaves at once where others could leave with it, if the loop sleeps.
+    ///   - write: Appends the payload to what it is given.
+    package func send(
+        kind: UInt8,
+        byteCountGuess: Int,
+        isUrgent: Bool = true,
+        _ write: (inout [UInt8]) -> Void
+    ) -> Bool {
+        guard byteCountGuess < Connection.smallFrameBytesMax, Frame.isForUsers(kind) else {
+            var payload: [UInt8] = []
+            payload.reserveCapacity(byteCountGuess)
+            write(&payload)
+            return send(Frame(kind: kind, payload: payload))
+        }
+        return send(byteCount: byteCountGuess, isUrgent: isUrgent) { _ = $0.append(kind: kind, write) }
     }
 
     /// Sends frames in order, all or none; otherwise like `send(_:descriptors:)`.
@@ -119,7 +142,11 @@ extension Connection {
         Frame.isForUsers(frame.kind) && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
     }
 
-    private func send(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
+    private func send(
+        byteCount: Int,
+        isUrgent: Bool = true,
+        _ append: (inout OutgoingBuffer) -> Void
+    ) -> Bool {
         let isOnLoop = loop.isCurrent
         let outcome = shared.withLock { shared -> Outcome in
             guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else { return .refused }
@@ -128,7 +155,7 @@ extension Connection {
             guard shared.phase == .open, wasEmpty else { return .buffered }
             guard isOnLoop else {
                 if shared.isWriting || shared.isQueuedForFlush { return .buffered }
-                if limits.leavesWritingToLoop, loop.flushSoon(self) {
+                if limits.leavesWritingToLoop, loop.flushSoon(self, wakes: !isUrgent) {
                     shared.isQueuedForFlush = true
                     return .buffered
                 }

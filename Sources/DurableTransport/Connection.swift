@@ -41,9 +41,14 @@ package final class Connection: EventSource {
         var peerHello: Hello?
     }
 
-    /// What only the loop's thread touches; `handler`, `reader` and `carried` only under the lock `reading`.
+    /// What only the loop's thread touches; what belongs to reading only under the lock `reading`: `handler`, `reader`,
+    /// `carried`, `readable` and `isGreeted`.
     struct Confined {
         var handler: ConnectionHandler?
+        /// The descriptor, for reading; -1 when it is not open.
+        var readable: Int32 = -1
+        /// Whether the peer's Hello has arrived.
+        var isGreeted = false
         /// Asked for a handler after the peer's Hello, and let go of then.
         var acceptor: Acceptor?
         var reader: FrameReader

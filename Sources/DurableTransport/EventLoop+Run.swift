@@ -200,13 +200,16 @@ extension EventLoop {
     }
 
     /// Flushes a connection when the batch ends, if the loop is awake; from any thread.
+    /// - Parameter wakes: Whether a loop that sleeps is woken for it.
     /// - Returns: Whether it will.
-    func flushSoon(_ connection: Connection) -> Bool {
-        inbox.withLock { inbox in
-            guard inbox.phase == .running, !inbox.isSleeping, !inbox.isStopping else { return false }
+    func flushSoon(_ connection: Connection, wakes: Bool) -> Bool {
+        let (isTaken, isAsleep) = inbox.withLock { inbox in
+            guard inbox.phase == .running, !inbox.isStopping, wakes || !inbox.isSleeping else { return (false, false) }
             inbox.flushes.append(connection)
-            return true
+            return (true, inbox.takeSleep())
         }
+        if isAsleep { wake() }
+        return isTaken
     }
 
     /// Flushes a connection when the batch ends; on the loop only.

@@ -170,7 +170,7 @@ package final class EventLoop: Sendable {
         if !isOwned { finished.signal() }
     }
 
-    private func wake() {
+    func wake() {
         _ = durable_io_wake(wakeDescriptor)
     }
 }

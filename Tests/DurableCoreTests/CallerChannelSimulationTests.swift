@@ -46,8 +46,8 @@ private struct Simulation {
             case .askSupervisor: questions += 1
             case .warn: break
             case .fail(let sequence, let error): settle(sequence, "\(error.code)")
-            case .resolve(let sequence, let outcome):
-                #expect(outcome == .returned([UInt8(sequence & 0xFF)]), "seed \(seed): the outcome of another call")
+            case .resolve(let sequence, let answer):
+                #expect(answer.outcome == .returned([UInt8(sequence & 0xFF)]), "seed \(seed): the outcome of another call")
                 settle(sequence, "returned")
             }
         }

@@ -110,6 +110,7 @@ extension ActorRuntime {
             })
         else { return }
         let error = ActorError(.runtimeStopped, "the runtime has been shut down")
+        forgetDecoder()
         calls.stop(error)
         objects.stop(error)
         // Looked up before it ends, so that its number cannot be another process's.

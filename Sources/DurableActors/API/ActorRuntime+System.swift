@@ -54,19 +54,23 @@ extension ActorRuntime {
         _ encoder: CallEncoder
     ) async throws -> CallOutcome where Act.ID == ActorID {
         let actor = callee.id.bare
-        let method = calls.channel(to: actor).options(of: target.identifier, Act.self)
-        let options = PendingOptions.current?.take(for: actor) ?? method.map { _ in CallOptions() }
-        var effort = try options?.effort(for: actor, method) ?? CallEffort()
-        let key = try options?.deduplication(of: actor)
-        let group = try options?.group(of: Act.self, actor)
+        // An actor that ends with its last handle has not lost it before its answer.
+        defer { withExtendedLifetime(callee) {} }
+        let channel = SubmissionCancellation.current?.channel(to: actor) ?? calls.channel(to: actor)
+        let method = channel.options(of: target.identifier, Act.self)
+        let pending = PendingOptions.current?.take(for: actor)
         var encoder = encoder
         if !encoder.dependencies.isEmpty, let type = Act.self as? any DurableActor.Type {
             encoder.overtakes = !type.concurrencyGroups.isEmpty
         }
-        // An actor that ends with its last handle has not lost it before its answer.
-        defer { withExtendedLifetime(callee) {} }
+        guard let options = pending ?? method.map({ _ in CallOptions() }) else {
+            return try await attempt(channel, target, encoder, nil, nil, CallEffort()).outcome
+        }
+        var effort = try options.effort(for: actor, method)
+        let key = try options.deduplication(of: actor)
+        let group = try options.group(of: Act.self, actor)
         while true {
-            let end = try await attempt(actor, target, encoder, key, group, effort)
+            let end = try await attempt(channel, target, encoder, key, group, effort)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),
                 let next = effort.next(after: error, end)
             else { return end.outcome }
@@ -82,22 +86,25 @@ extension ActorRuntime {
 
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
     private func attempt(
-        _ actor: ActorID,
+        _ channel: ActorChannel,
         _ target: RemoteCallTarget,
         _ encoder: CallEncoder,
         _ key: Deduplication?,
         _ group: String?,
         _ effort: CallEffort
     ) async throws -> CallEnd {
+        let actor = channel.actor
+        var child: ChildCall?
+        var waiting = WaitingTurns()
         if case .worker(let host) = membership {
             // What finished turns changed must not be seen outside before it is durable.
             try await host.flushFinishedTurns()
+            // A wait that ends by itself is no deadlock.
+            if effort.deadline == nil, let turn = Turn.current { waiting = turn.waitingNow }
+            // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
+            if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
+            if key == nil { child = Self.child(of: actor, target, encoder) }
         }
-        // A wait that ends by itself is no deadlock.
-        let waiting = effort.deadline == nil ? Turn.current?.waitingNow ?? WaitingTurns() : WaitingTurns()
-        // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
-        if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
-        let child = key == nil ? Self.child(of: actor, target, encoder) : nil
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
         identity.checksum = encoder.checksum(of: target.identifier)
@@ -105,6 +112,7 @@ extension ActorRuntime {
         do {
             let end = try await calls.call(
                 actor,
+                on: channel,
                 method: target.identifier,
                 genericSubstitutions: encoder.genericSubstitutions,
                 arguments: encoder.arguments,

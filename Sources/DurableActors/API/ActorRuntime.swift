@@ -38,6 +38,7 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     let membership: Membership
     let executable: String
     let isStopped = Mutex(false)
+    private let knownDecoder = Mutex<CBORDecoder?>(nil)
     /// Actor types whose declarations are in order.
     let checkedTypes = Mutex<Set<ObjectIdentifier>>([])
     /// What runs remote tasks of this process, once there has been one.
@@ -74,11 +75,19 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
 
     /// Decodes arguments and results; actor handles in them belong to this runtime.
     var decoder: CBORDecoder {
-        var decoder = CBORDecoder()
-        decoder.userInfo[.actorSystemKey] = self
-        decoder.limits.totalBytesMax = Limits.valueBytesMax
-        return decoder
+        knownDecoder.withLock { known in
+            if let known { return known }
+            var decoder = CBORDecoder()
+            decoder.userInfo[.actorSystemKey] = self
+            decoder.limits.totalBytesMax = Limits.valueBytesMax
+            // It keeps the runtime, until that is shut down.
+            if !isStopped.withLock(\.self) { known = decoder }
+            return decoder
+        }
     }
+
+    /// The runtime is shut down.
+    func forgetDecoder() { knownDecoder.withLock { $0 = nil } }
 
     /// How long records of a caller are kept after its last change to an actor.
     var sessionLeaseMilliseconds: UInt64 {

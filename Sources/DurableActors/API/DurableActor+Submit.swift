@@ -10,12 +10,11 @@ extension DurableActor {
     nonisolated public func submit<Result: Sendable>(
         _ body: @escaping @Sendable (Self) async throws -> Result
     ) -> ObjectRef<Result> {
-        let ticket = actorSystem.calls.ticket(for: id)
-        let cancellation = SubmissionCancellation(ticket)
         let system = actorSystem
+        let cancellation = SubmissionCancellation(to: system.calls.channel(to: id))
         let settlement = Settlement<Result>(cancelledBy: cancellation, unseen: system.reportsUnseen)
         // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped. It begins here, which
-        // saves a way to another thread; the place in the order is the ticket's, wherever the task goes.
+        // saves a way to another thread; the place in the order is held already, wherever the task goes.
         let task = Task.immediate {
             let outcome: Settlement<Result>.Outcome
             do {
@@ -26,7 +25,7 @@ extension DurableActor {
             } catch {
                 outcome = .failure(error)
             }
-            ticket.release()
+            cancellation.releasePlace()
             cancellation.ended()
             settlement.settle(outcome)
         }

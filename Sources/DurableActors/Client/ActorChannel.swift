@@ -10,18 +10,26 @@ final class ActorChannel: Sendable {
         var method: String
         var genericSubstitutions: [String]
         var arguments: [[UInt8]]
-        var retries: RepeatLimit
+        /// How often it is sent again; `nil` for what the actor's options say.
+        var retries: RepeatLimit?
         var retriesUsed: Int
         var identity: CallerChannel.Identity
         var waiter: CallWaiter
     }
 
+    /// Where the actor is. An object, because it is asked for at each call and is much to copy.
+    final class Place: Sendable {
+        let location: ActorLocation
+
+        init(_ location: ActorLocation) { self.location = location }
+    }
+
     private struct State {
         var channel: CallerChannel
         var order = SubmissionOrder<Submission>()
-        var waiters: [UInt64: CallWaiter] = [:]
+        var waiters = SequenceWindow<CallWaiter>()
         var connection: Connection?
-        var location: ActorLocation?
+        var place: Place?
         var methods: MethodTable?
         var directWait = DirectWait()
         /// What the actor's constructor refers to.
@@ -33,9 +41,13 @@ final class ActorChannel: Sendable {
         }
     }
 
+    /// With more calls under way, what is sent may wait a moment for what follows.
+    private static let urgentCallsMax = 8
+
     let actor: ActorID
     private let calls: CallClient
     private let state: Mutex<State>
+    private let hasNoMethodOptions = Atomic(false)
     /// What has arrived by the read under way.
     private let replies = Mutex<[ReplyFrame]>([])
 
@@ -46,7 +58,7 @@ final class ActorChannel: Sendable {
     }
 
     /// Where the actor is, once somebody has said so.
-    var location: ActorLocation? { state.withLock { $0.location } }
+    var place: Place? { state.withLock { $0.place } }
 
     /// Whether the actor is gone for good, as far as this process has seen.
     var isDead: Bool { state.withLock { $0.channel.isDead } }
@@ -61,7 +73,7 @@ final class ActorChannel: Sendable {
 
     func located(_ location: ActorLocation) {
         state.withLock { state in
-            state.location = location
+            state.place = Place(location)
             state.channel.sharesConnection = location.group != nil
             state.channel.maxPendingCalls = location.options.maxPendingCalls
         }
@@ -75,14 +87,14 @@ final class ActorChannel: Sendable {
 
     /// What the actor's type says of a method.
     func options(of method: String, _ type: any Any.Type) -> MethodOptions? {
-        if let table = state.withLock({ $0.methods }) {
-            // Most types say nothing, and most methods have been called before.
-            if table.isEmpty { return nil }
-        } else {
-            let table = MethodTable(type)
-            state.withLock { $0.methods = $0.methods ?? table }
+        // Most types say nothing.
+        if hasNoMethodOptions.load(ordering: .relaxed) { return nil }
+        let table = MethodTable(type)
+        if table.isEmpty { hasNoMethodOptions.store(true, ordering: .relaxed) }
+        return state.withLock { state in
+            if state.methods == nil { state.methods = table }
+            return state.methods?.options(of: method)
         }
-        return state.withLock { $0.methods?.options(of: method) }
     }
 
     /// Draws the next place in the order of calls.
@@ -91,7 +103,12 @@ final class ActorChannel: Sendable {
     /// The ticket's call is there; it is sent when those before it are.
     func fill(_ ticket: SubmissionOrder<Submission>.Ticket, with submission: Submission) {
         update { state in
-            Self.submit(state.order.fill(ticket, with: submission), &state)
+            let (isNext, behind) = state.order.fill(ticket, with: submission)
+            guard isNext else { return [] }
+            var actions: [CallerChannel.Action] = []
+            Self.submit(submission, &state, &actions)
+            for call in behind { Self.submit(call, &state, &actions) }
+            return actions
         }
     }
 
@@ -117,7 +134,9 @@ final class ActorChannel: Sendable {
     /// The ticket's holder makes no call.
     func release(_ ticket: SubmissionOrder<Submission>.Ticket) {
         update { state in
-            Self.submit(state.order.release(ticket), &state)
+            var actions: [CallerChannel.Action] = []
+            for call in state.order.release(ticket) { Self.submit(call, &state, &actions) }
+            return actions
         }
     }
 
@@ -125,7 +144,7 @@ final class ActorChannel: Sendable {
     func abandon(_ waiter: CallWaiter, _ error: any Error) {
         update { state in
             guard let sequence = waiter.sequence else { return [] }
-            state.waiters[sequence] = nil
+            state.waiters.remove(sequence)
             return state.channel.abandon(sequence)
         }
         waiter.resume(throwing: error)
@@ -158,36 +177,38 @@ final class ActorChannel: Sendable {
         update { $0.channel.stop(error) }
     }
 
-    private static func submit(_ submissions: [Submission], _ state: inout State) -> [CallerChannel.Action] {
-        var actions: [CallerChannel.Action] = []
-        for submission in submissions {
-            let (sequence, next) = state.channel.submit(
-                method: submission.method,
-                genericSubstitutions: submission.genericSubstitutions,
-                arguments: submission.arguments,
-                retries: submission.retries,
-                retriesUsed: submission.retriesUsed,
-                identity: submission.identity
-            )
-            guard submission.waiter.assign(sequence) else {
-                // Cancelled before it was sent: it holds no place.
-                actions += next.filter { if case .send = $0 { false } else { true } }
-                actions += state.channel.abandon(sequence)
-                continue
-            }
-            state.waiters[sequence] = submission.waiter
-            actions += next
+    private static func submit(
+        _ submission: Submission,
+        _ state: inout State,
+        _ actions: inout [CallerChannel.Action]
+    ) {
+        let (sequence, next) = state.channel.submit(
+            method: submission.method,
+            genericSubstitutions: submission.genericSubstitutions,
+            arguments: submission.arguments,
+            retries: submission.retries ?? state.place?.location.options.maxTaskRetries ?? 0,
+            retriesUsed: submission.retriesUsed,
+            identity: submission.identity
+        )
+        guard submission.waiter.assign(sequence) else {
+            // Cancelled before it was sent: it holds no place.
+            actions += next.filter { if case .send = $0 { false } else { true } }
+            actions += state.channel.abandon(sequence)
+            return
         }
-        return actions
+        state.waiters.append(submission.waiter, at: sequence)
+        if actions.isEmpty { actions = next } else { actions += next }
     }
 
     /// Lets the machine decide under the lock. Frames leave under it as well, because their order is the order of
     /// calls and sending never blocks; everything else is done after.
     private func update(_ decide: (inout State) -> [CallerChannel.Action]) {
-        let (later, finished, references) = state.withLock { state in
+        let now = max(1, MachineClock.bootMilliseconds)
+        let (later, answered, failed, references) = state.withLock { state in
             var later: [CallerChannel.Action] = []
-            var finished: [(CallWaiter, Result<CallOutcome, any Error>)] = []
-            state.channel.now = max(1, MachineClock.bootMilliseconds)
+            var answered: [(waiter: CallWaiter, answer: CallerChannel.Answer)] = []
+            var failed: [(waiter: CallWaiter, error: ActorError)] = []
+            state.channel.now = now
             for action in decide(&state) {
                 switch action {
                 case .connect:
@@ -196,25 +217,36 @@ final class ActorChannel: Sendable {
                     disconnect(&state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
-                    if state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded())) == false {
+                    let isSent = state.connection?.send(
+                        kind: FrameKind.call,
+                        byteCountGuess: frame.byteCountGuess,
+                        // Among many, one may wait for those that are about to follow it.
+                        isUrgent: state.channel.pendingCount <= Self.urgentCallsMax
+                    ) { bytes in
+                        ByteWriter.append(to: &bytes) { frame.write(to: &$0) }
+                    }
+                    if isSent == false {
                         state.connection?.fail(TransportError(.bufferFull, "a call could not be sent"))
                     }
-                case .resolve(let sequence, let outcome):
-                    if let waiter = state.waiters.removeValue(forKey: sequence) {
-                        finished.append((waiter, .success(outcome)))
-                    }
+                case .resolve(let sequence, let answer):
+                    if let waiter = state.waiters.remove(sequence) { answered.append((waiter, answer)) }
                 case .fail(let sequence, let error):
-                    if let waiter = state.waiters.removeValue(forKey: sequence) {
-                        finished.append((waiter, .failure(error)))
-                    }
+                    if let waiter = state.waiters.remove(sequence) { failed.append((waiter, error)) }
                 case .connectLater, .askSupervisor, .warn:
                     later.append(action)
                 }
             }
-            return (later, finished, state.channel.isDead ? state.takeReferences() : [])
+            return (later, answered, failed, state.channel.isDead ? state.takeReferences() : [])
         }
         withExtendedLifetime(references) {}
-        for (waiter, result) in finished { waiter.resume(with: result) }
+        for (waiter, answer) in answered {
+            waiter.resume(
+                with: .success(answer.outcome),
+                isRecorded: answer.isRecorded,
+                retriesUsed: answer.retriesUsed
+            )
+        }
+        for (waiter, error) in failed { waiter.resume(throwing: error) }
         for action in later { perform(action) }
     }
 
@@ -239,7 +271,7 @@ final class ActorChannel: Sendable {
                 }
             }
         case .warn(let count):
-            let type = location?.typeDescription ?? "the actor"
+            let type = place?.location.typeDescription ?? "the actor"
             let advice = "it gets more calls than it can run; maxPendingCalls sets a limit"
             calls.log("\(count) calls of this process to \(type) \(actor) are unanswered: \(advice)")
         case .connect, .disconnect, .send, .resolve, .fail:
@@ -248,7 +280,7 @@ final class ActorChannel: Sendable {
     }
 
     private func connect(_ state: inout State) {
-        guard state.connection == nil, let location = state.location else { return }
+        guard state.connection == nil, let location = state.place?.location else { return }
         if location.group != nil {
             state.connection = calls.group(of: location.shard).join(self)
             return
@@ -270,7 +302,7 @@ final class ActorChannel: Sendable {
     private func disconnect(_ state: inout State) {
         guard let connection = state.connection else { return }
         state.connection = nil
-        guard let location = state.location, location.group != nil else { return connection.close() }
+        guard let location = state.place?.location, location.group != nil else { return connection.close() }
         let group = calls.group(of: location.shard)
         // Not at once: the group's connection may be telling this channel something.
         calls.loop.execute { [self] in group.leave(self, connection) }
@@ -279,7 +311,7 @@ final class ActorChannel: Sendable {
     /// The worker said who it is.
     func opened(_ connection: Connection) {
         guard let hello = connection.peerHello, let greeting = try? HostGreeting(decoding: hello.info),
-            greeting.actor == location?.group ?? actor
+            greeting.actor == place?.location.group ?? actor
         else {
             connection.fail(TransportError(.protocolViolation, "the worker does not host \(actor)"))
             return
@@ -314,10 +346,6 @@ final class ActorChannel: Sendable {
             guard state.connection === connection else { return [] }
             var actions: [CallerChannel.Action] = []
             for reply in replies where reply.actor == actor {
-                let waiter = state.waiters[reply.sequence]
-                if let waiter, let retriesUsed = state.channel.retriesUsed(by: reply.sequence) {
-                    waiter.note(isRecorded: reply.isRecorded, retriesUsed: retriesUsed)
-                }
                 actions += state.channel.replied(reply)
             }
             return actions

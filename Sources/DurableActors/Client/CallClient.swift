@@ -15,9 +15,11 @@ final class CallClient: Sendable {
     private let channels = Mutex<[ActorID: ActorChannel]>([:])
     private let groups = Mutex<[ShardNumber: GroupConnection]>([:])
     private let stopped = Mutex<ActorError?>(nil)
+    private let isStopped = Atomic(false)
     /// How many calls of this process are under way.
     private let openCalls = Atomic(0)
     private static let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    private let isDriver: Bool
     /// The bounds of a caller's connection.
     let limits: FrameLimits
     /// Takes what people should know.
@@ -30,6 +32,7 @@ final class CallClient: Sendable {
         isDriver: Bool,
         log: @escaping @Sendable (String) -> Void
     ) {
+        self.isDriver = isDriver
         limits = .forCalls(ofDriver: isDriver)
         self.log = log
         self.loop = loop
@@ -54,15 +57,10 @@ final class CallClient: Sendable {
     /// An actor has ended, and its constructor's arguments are not needed any more.
     func forgetReferences(of actor: ActorID) { channels.withLock { $0[actor] }?.forgetReferences() }
 
-    /// Draws the next place in the order of calls to an actor.
-    func ticket(for actor: ActorID) -> SubmissionTicket {
-        let channel = channel(to: actor)
-        return SubmissionTicket(channel: channel, number: channel.draw())
-    }
-
     /// Makes a call and waits for its outcome.
     func call(
         _ actor: ActorID,
+        on known: ActorChannel? = nil,
         method: String,
         genericSubstitutions: [String],
         arguments: [[UInt8]],
@@ -71,15 +69,15 @@ final class CallClient: Sendable {
         identity: CallerChannel.Identity,
         effort: CallEffort = CallEffort()
     ) async throws -> CallEnd {
-        let channel = channel(to: actor)
-        let place = SubmissionTicket.current?.take(for: channel) ?? channel.draw()
+        let channel = known ?? channel(to: actor)
+        let submission = SubmissionCancellation.current
+        let place = submission?.takePlace(on: channel) ?? channel.draw()
         let ticket =
             dependencies.isEmpty
             ? place : try await ready(dependencies, place, channel, effort, overtakes: overtakes)
         let waiter = CallWaiter()
-        let submission = SubmissionCancellation.current
         do {
-            if let error = stopped.withLock({ $0 }) { throw error }
+            if isStopped.load(ordering: .acquiring), let error = stopped.withLock({ $0 }) { throw error }
             try submission?.enter(channel, waiter)
             let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
             guard bytes < Limits.valueBytesMax else {
@@ -91,8 +89,9 @@ final class CallClient: Sendable {
             throw error
         }
         defer { submission?.leave(waiter) }
-        let turn = Turn.current
-        let run = TaskRun.current
+        // A driver has neither turns nor tasks.
+        let turn = isDriver ? nil : Turn.current
+        let run = isDriver ? nil : TaskRun.current
         // As many callers as there are cores may hold their threads.
         let isAlone = openCalls.add(1, ordering: .relaxed).newValue <= Self.cores && submission == nil && mayHoldThread
         defer { openCalls.subtract(1, ordering: .relaxed) }
@@ -102,22 +101,20 @@ final class CallClient: Sendable {
         defer { timer?.cancel() }
         let outcome = try await withTaskCancellationHandler {
             try await waiter.wait {
-                located(channel, waiter) { result in
-                    guard case .success(let location) = result else { return channel.release(ticket) }
-                    let submission = ActorChannel.Submission(
-                        method: method,
-                        genericSubstitutions: genericSubstitutions,
-                        arguments: arguments,
-                        retries: effort.retries ?? location.options.maxTaskRetries,
-                        retriesUsed: effort.retriesUsed,
-                        identity: identity,
-                        waiter: waiter
-                    )
-                    if isAlone {
-                        channel.fillAndWait(ticket, with: submission)
-                    } else {
-                        channel.fill(ticket, with: submission)
-                    }
+                let submission = ActorChannel.Submission(
+                    method: method,
+                    genericSubstitutions: genericSubstitutions,
+                    arguments: arguments,
+                    retries: effort.retries,
+                    retriesUsed: effort.retriesUsed,
+                    identity: identity,
+                    waiter: waiter
+                )
+                guard channel.place != nil else { return locate(for: submission, ticket, channel) }
+                if isAlone {
+                    channel.fillAndWait(ticket, with: submission)
+                } else {
+                    channel.fill(ticket, with: submission)
                 }
             }
         } onCancel: {
@@ -126,12 +123,12 @@ final class CallClient: Sendable {
             }
             channel.cancel(waiter, .recursive)
         }
-        let retries = effort.retries ?? channel.location?.options.maxTaskRetries ?? 0
+        let answer = waiter.answer
         return CallEnd(
             outcome: outcome,
-            isRecorded: waiter.isRecorded,
-            retries: retries,
-            retriesUsed: waiter.retriesUsed
+            isRecorded: answer.isRecorded,
+            retries: effort.retries ?? channel.place?.location.options.maxTaskRetries ?? 0,
+            retriesUsed: answer.retriesUsed
         )
     }
 
@@ -187,6 +184,7 @@ final class CallClient: Sendable {
     /// Fails everything that is still open.
     func stop(_ error: ActorError) {
         stopped.withLock { $0 = error }
+        isStopped.store(true, ordering: .releasing)
         let open = channels.withLock { channels in
             defer { channels = [:] }
             return Array(channels.values)
@@ -207,27 +205,27 @@ final class CallClient: Sendable {
 
     func socket(of shard: ShardNumber) -> String { layout.shardSocket(shard) }
 
-    /// Goes on when the actor's place is known: at once, or after the supervisor has been asked.
-    private func located(
-        _ channel: ActorChannel,
-        _ waiter: CallWaiter,
-        _ next: @escaping @Sendable (Result<ActorLocation, any Error>) -> Void
+    /// Sends a call when the supervisor has said where its actor is.
+    private func locate(
+        for submission: ActorChannel.Submission,
+        _ ticket: SubmissionOrder<ActorChannel.Submission>.Ticket,
+        _ channel: ActorChannel
     ) {
-        if let known = channel.location { return next(.success(known)) }
         // Not waited for: the caller may be cancelled before. Ends with the answer; the link answers every request.
         Task(executorPreference: loop) { [self] in
             do {
-                next(.success(try await locate(channel.actor, channel)))
+                _ = try await locate(channel.actor, channel)
+                channel.fill(ticket, with: submission)
             } catch {
-                next(.failure(error))
-                waiter.resume(throwing: error)
+                channel.release(ticket)
+                submission.waiter.resume(throwing: error)
             }
         }
     }
 
     /// A handle that came from elsewhere knows only the actor's id: the supervisor knows the rest.
     private func locate(_ actor: ActorID, _ channel: ActorChannel) async throws -> ActorLocation {
-        if let known = channel.location { return known }
+        if let known = channel.place { return known.location }
         switch try await status(of: actor, lost: nil).get() {
         case .alive(let location, _), .restarting(let location):
             channel.located(location)

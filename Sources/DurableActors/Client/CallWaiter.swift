@@ -4,7 +4,7 @@ internal import Synchronization
 /// One caller that waits for the outcome of one call; resumed once, by whatever comes first.
 final class CallWaiter: Sendable {
     private struct State {
-        var continuation: CheckedContinuation<CallOutcome, any Error>?
+        var continuation: UnsafeContinuation<CallOutcome, any Error>?
         var result: Result<CallOutcome, any Error>?
         var sequence: UInt64?
         var isRecorded = false
@@ -19,19 +19,8 @@ final class CallWaiter: Sendable {
     /// Whether the outcome is there.
     var isOver: Bool { state.withLock { $0.result != nil } }
 
-    /// Whether the worker said that it keeps a record of the call.
-    var isRecorded: Bool { state.withLock { $0.isRecorded } }
-
-    /// How many retries the call had used when it was answered.
-    var retriesUsed: Int { state.withLock { $0.retriesUsed } }
-
-    /// The call was answered, had used so many retries, and the worker may keep a record of it.
-    func note(isRecorded: Bool, retriesUsed: Int) {
-        state.withLock { state in
-            if isRecorded { state.isRecorded = true }
-            state.retriesUsed = retriesUsed
-        }
-    }
+    /// Whether the worker said that it keeps a record of the call, and how many retries it had used when it was answered.
+    var answer: (isRecorded: Bool, retriesUsed: Int) { state.withLock { ($0.isRecorded, $0.retriesUsed) } }
 
     /// Gives the call its number. False when the caller was cancelled before.
     func assign(_ sequence: UInt64) -> Bool {
@@ -42,8 +31,10 @@ final class CallWaiter: Sendable {
     }
 
     /// Waits; `body` sets things in motion.
-    func wait(_ body: () -> Void) async throws -> CallOutcome {
-        try await withCheckedThrowingContinuation { continuation in
+    nonisolated(nonsending) func wait(_ body: () -> Void) async throws -> CallOutcome {
+        // SAFETY: it is resumed exactly once: here when the result is there, else by whoever puts the first result there
+        // and takes the continuation away.
+        try await withUnsafeThrowingContinuation { continuation in
             let early: Result<CallOutcome, any Error>? = state.withLock { state in
                 if state.result == nil { state.continuation = continuation }
                 return state.result
@@ -55,10 +46,16 @@ final class CallWaiter: Sendable {
 
     func resume(throwing error: any Error) { resume(with: .failure(error)) }
 
-    func resume(with result: Result<CallOutcome, any Error>) {
+    /// Ends the wait, unless it is over.
+    /// - Parameters:
+    ///   - isRecorded: Whether the worker keeps a record of the call.
+    ///   - retriesUsed: How many retries the call had used.
+    func resume(with result: Result<CallOutcome, any Error>, isRecorded: Bool = false, retriesUsed: Int = 0) {
         let continuation = state.withLock { state in
-            guard state.result == nil else { return nil as CheckedContinuation<CallOutcome, any Error>? }
+            guard state.result == nil else { return nil as UnsafeContinuation<CallOutcome, any Error>? }
             state.result = result
+            state.isRecorded = isRecorded
+            state.retriesUsed = retriesUsed
             return state.continuation.take()
         }
         continuation?.resume(with: result)

@@ -12,12 +12,39 @@ final class SubmissionCancellation: Sendable {
         var task: Task<Void, Never>?
     }
 
-    /// The submission's place in the order of calls.
-    let ticket: SubmissionTicket?
+    /// The actor that is called, and the place in the order of its calls that is held for the first one. A task has none.
+    private let channel: ActorChannel?
+    private let ticket: SubmissionOrder<ActorChannel.Submission>.Ticket
+    private let isTaken: Atomic<Bool>
     private let state = Mutex(State())
 
-    /// - Parameter ticket: The place in the order of calls that is held for the submission; a task has none.
-    init(_ ticket: SubmissionTicket? = nil) { self.ticket = ticket }
+    /// Of a submission that has no place in an order.
+    init() {
+        channel = nil
+        ticket = 0
+        isTaken = Atomic(true)
+    }
+
+    /// Of one that gets the next place in the order of calls to an actor.
+    init(to channel: ActorChannel) {
+        self.channel = channel
+        ticket = channel.draw()
+        isTaken = Atomic(false)
+    }
+
+    /// The channel to an actor, if it is the one that the submission calls.
+    func channel(to actor: ActorID) -> ActorChannel? { channel?.actor == actor ? channel : nil }
+
+    /// The place, for the first call to this channel's actor; `nil` for any other.
+    func takePlace(on channel: ActorChannel) -> SubmissionOrder<ActorChannel.Submission>.Ticket? {
+        guard channel === self.channel, !isTaken.exchange(true, ordering: .relaxed) else { return nil }
+        return ticket
+    }
+
+    /// Gives the place back when no call has taken it, so that those behind it do not wait for ever.
+    func releasePlace() {
+        if !isTaken.exchange(true, ordering: .relaxed) { channel?.release(ticket) }
+    }
 
     /// The submission's task has begun.
     func begun(_ task: Task<Void, Never>) {
@@ -59,7 +86,7 @@ final class SubmissionCancellation: Sendable {
         }
         if calls.isEmpty {
             ended()
-            ticket?.release()
+            releasePlace()
         }
         task?.cancel()
         for call in calls { call.channel.cancel(call.waiter, cancellation) }

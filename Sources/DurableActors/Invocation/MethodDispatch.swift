@@ -80,11 +80,11 @@ final class MethodDispatch: @unchecked Sendable {
         do {
             try await executeTarget(
                 on: instance,
-                UnsafePointer(name.baseAddress!),
+                Address(UnsafeRawPointer(name.baseAddress!)),
                 UInt(name.count),
                 argumentDecoder: &decoder,
-                argumentTypes: UnsafeRawPointer(signature.arguments.baseAddress!),
-                resultBuffer: place,
+                argumentTypes: Address(UnsafeRawPointer(signature.arguments.baseAddress!)),
+                resultBuffer: Address(UnsafeRawPointer(place)),
                 substitutions: nil,
                 witnessTables: nil,
                 numWitnessTables: 0
@@ -105,11 +105,12 @@ final class MethodDispatch: @unchecked Sendable {
 }
 
 /// How a method's result is taken from where the method left it.
-struct ReturnedValue: Sendable {
+// SAFETY: the closure keeps nothing but a type.
+struct ReturnedValue: @unchecked Sendable {
     let byteCount: Int
     let alignment: Int
     /// Moves the value out and encodes it.
-    let take: @Sendable (UnsafeMutableRawPointer) -> CallOutcome
+    let take: (UnsafeMutableRawPointer) -> CallOutcome
 
     init<Value: Codable>(_ type: Value.Type) {
         byteCount = MemoryLayout<Value>.size
@@ -134,16 +135,25 @@ extension UnsafeMutableRawPointer {
     }
 }
 
+/// A pointer that the entry point is given, and nobody else uses meanwhile.
+private struct Address: @unchecked Sendable {
+    private let pointer: UnsafeRawPointer
+
+    init(_ pointer: UnsafeRawPointer) { self.pointer = pointer }
+}
+
 /// The entry point of Swift's runtime that `executeDistributedTarget` calls when it has found the types.
+// `@concurrent`: it has no parameter for the caller's isolation.
+@concurrent
 @_silgen_name("swift_distributed_execute_target")
 private func executeTarget<Decoder: DistributedTargetInvocationDecoder>(
     on actor: AnyObject,
-    _ targetName: UnsafePointer<UInt8>,
+    _ targetName: Address,
     _ targetNameLength: UInt,
     argumentDecoder: inout Decoder,
-    argumentTypes: UnsafeRawPointer,
-    resultBuffer: UnsafeMutableRawPointer,
-    substitutions: UnsafeRawPointer?,
-    witnessTables: UnsafeRawPointer?,
+    argumentTypes: Address,
+    resultBuffer: Address,
+    substitutions: Address?,
+    witnessTables: Address?,
     numWitnessTables: UInt
 ) async throws

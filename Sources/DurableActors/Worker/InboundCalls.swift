@@ -41,7 +41,10 @@ final class InboundCall: @unchecked Sendable {
         for caller in callers {
             var reply = reply
             reply.sequence = caller.sequence
-            guard !caller.connection.send(Frame(kind: FrameKind.reply, payload: reply.encoded())) else { continue }
+            let isSent = caller.connection.send(kind: FrameKind.reply, byteCountGuess: reply.byteCountGuess) { bytes in
+                ByteWriter.append(to: &bytes) { reply.write(to: &$0) }
+            }
+            guard !isSent else { continue }
             // Who does not take its replies gets them when it asks again.
             caller.connection.fail(TransportError(.bufferFull, "a reply could not be sent"))
         }

@@ -195,6 +195,7 @@ final class WorkerHost: @unchecked Sendable {
     /// Ends what was only a rehearsal.
     func retire() {
         assertOnLoop()
+        runtime.forgetDecoder()
         runtime.calls.stop(ActorError(.runtimeStopped, "the rehearsal is over"))
         listener?.close()
         store?.close()

@@ -15,8 +15,8 @@ package struct CallerChannel: Sendable {
         case lost(Incarnation?)
         /// The supervisor says that the next life is on its way. Can become `connected`, `lost` or `dead`.
         case restarting
-        /// Gone for good.
-        case dead(ActorError)
+        /// Gone for good. Indirect: the state is looked at for each call, and an error is much to copy.
+        indirect case dead(ActorError)
     }
 
     /// What the driver has to do, in order.
@@ -30,13 +30,23 @@ package struct CallerChannel: Sendable {
         /// Send this frame.
         case send(CallFrame)
         /// The call has this outcome.
-        case resolve(UInt64, CallOutcome)
+        case resolve(UInt64, Answer)
         /// The call fails.
         case fail(UInt64, ActorError)
         /// Ask the supervisor what became of the actor; `verdict` follows.
         case askSupervisor(lost: Incarnation?)
         /// Tell people that so many calls are unanswered.
         case warn(unanswered: Int)
+    }
+
+    /// What came back.
+    package struct Answer: Sendable, Hashable {
+        /// How the call ended.
+        package var outcome: CallOutcome
+        /// Whether the worker keeps a record of it.
+        package var isRecorded: Bool
+        /// How many of its retries it had used.
+        package var retriesUsed: Int
     }
 
     private struct Call: Sendable {
@@ -78,7 +88,7 @@ package struct CallerChannel: Sendable {
     /// The time since the machine's start in milliseconds, as the driver tells it before each event.
     package var now: UInt64 = 0
     private let session: SessionID
-    private var calls: [UInt64: Call] = [:]
+    private var calls = SequenceWindow<Call>()
     private var backlog = BacklogWarning()
     private var nextSequence: UInt64 = 1
     private var firstIncomplete: UInt64 = 1
@@ -97,9 +107,6 @@ package struct CallerChannel: Sendable {
 
     /// Whether the actor is gone for good.
     package var isDead: Bool { if case .dead = state { true } else { false } }
-
-    /// How many of its retries an unanswered call has used.
-    package func retriesUsed(by sequence: UInt64) -> Int? { calls[sequence]?.used }
 
     /// A call was made, after `retriesUsed` others that it replaces. Returns its sequence number and what to do.
     package mutating func submit(
@@ -139,7 +146,7 @@ package struct CallerChannel: Sendable {
         frame.group = identity.group
         frame.waiting = identity.waiting
         frame.checksum = identity.checksum
-        calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
+        calls.append(Call(frame: frame, retries: retries, used: retriesUsed), at: sequence)
         let warning = backlog.grew(to: calls.count).map { [Action.warn(unanswered: $0)] } ?? []
         switch state {
         case .idle:
@@ -215,16 +222,17 @@ package struct CallerChannel: Sendable {
 
     /// A reply arrived.
     package mutating func replied(_ reply: ReplyFrame) -> [Action] {
-        guard reply.epoch >= epoch, calls.removeValue(forKey: reply.sequence) != nil else { return [] }
+        guard reply.epoch >= epoch, let call = calls.remove(reply.sequence) else { return [] }
         epoch = reply.epoch
         advanceFrontier()
-        return [.resolve(reply.sequence, reply.outcome)] + transmitMore()
+        let answer = Answer(outcome: reply.outcome, isRecorded: reply.isRecorded, retriesUsed: call.used)
+        return transmitMore(after: [.resolve(reply.sequence, answer)])
     }
 
     /// The caller no longer wants the outcome. Whether the call runs is open.
     @discardableResult
     package mutating func abandon(_ sequence: UInt64) -> [Action] {
-        guard calls.removeValue(forKey: sequence) != nil else { return [] }
+        guard calls.remove(sequence) != nil else { return [] }
         advanceFrontier()
         return transmitMore()
     }
@@ -234,11 +242,11 @@ package struct CallerChannel: Sendable {
     package mutating func cancel(_ sequence: UInt64, _ cancellation: CallFrame.Cancellation) -> [Action] {
         guard let call = calls[sequence] else { return [] }
         guard call.sentTo != nil else {
-            calls[sequence] = nil
+            calls.remove(sequence)
             advanceFrontier()
-            return [.fail(sequence, Self.cancelledError(actor: actor))] + transmitMore()
+            return transmitMore(after: [.fail(sequence, Self.cancelledError(actor: actor))])
         }
-        calls[sequence]?.frame.cancellation = cancellation
+        calls.update(sequence) { $0.frame.cancellation = cancellation }
         guard case .connected = state, call.sentTo == epoch, sequence <= sentThrough, let action = transmit(sequence)
         else { return [] }
         return [action]
@@ -264,28 +272,28 @@ package struct CallerChannel: Sendable {
 
     private mutating func die(_ error: ActorError) -> [Action] {
         state = .dead(error)
-        let failed = calls.keys.sorted().map { Action.fail($0, error) }
-        calls = [:]
+        let failed = calls.sequences.map { Action.fail($0, error) }
+        calls.removeAll()
         advanceFrontier()
         defer { hasConnection = false }
         return (hasConnection ? [.disconnect] : []) + failed
     }
 
     private mutating func failUnretriable() -> [Action] {
-        let failing = calls.filter { $0.value.retries == 0 }
-        let actions = failing.keys.sorted().map { sequence in
-            Action.fail(sequence, unavailable(mayHaveRun: failing[sequence]?.sentTo != nil))
+        let failing = calls.sequences.filter { calls[$0]?.retries == 0 }
+        let actions = failing.map { sequence in
+            Action.fail(sequence, unavailable(mayHaveRun: calls[sequence]?.sentTo != nil))
         }
-        for sequence in failing.keys { calls[sequence] = nil }
+        for sequence in failing { calls.remove(sequence) }
         advanceFrontier()
         return actions
     }
 
     /// Sends what may be sent by now, in order. The worker keeps records down to the first call that is waited for, so
     /// calls do not run too far ahead of it.
-    private mutating func transmitMore() -> [Action] {
-        guard case .connected = state else { return [] }
-        var actions: [Action] = []
+    private mutating func transmitMore(after before: [Action] = []) -> [Action] {
+        guard case .connected = state else { return before }
+        var actions = before
         sentThrough = max(sentThrough, firstIncomplete - 1)
         while sentThrough + 1 < min(nextSequence, firstIncomplete + Limits.unacknowledgedCallsMax) {
             sentThrough += 1
@@ -298,29 +306,27 @@ package struct CallerChannel: Sendable {
     private mutating func retry(_ sequence: UInt64) -> Action? {
         guard let call = calls[sequence] else { return nil }
         guard call.retries.allows(after: call.used) else {
-            calls[sequence] = nil
+            calls.remove(sequence)
             advanceFrontier()
             return .fail(sequence, unavailable(mayHaveRun: true))
         }
-        calls[sequence]?.used += 1
+        calls.update(sequence) { $0.used += 1 }
         return transmit(sequence)
     }
 
     private mutating func transmit(_ sequence: UInt64) -> Action? {
         guard var frame = calls[sequence]?.frame else { return nil }
-        calls[sequence]?.sentTo = epoch
-        // Sent again, it says when this was.
-        if frame.firstSent == 0 { calls[sequence]?.frame.firstSent = now }
+        calls.update(sequence) { call in
+            call.sentTo = epoch
+            // Sent again, it says when this was.
+            if call.frame.firstSent == 0 { call.frame.firstSent = now }
+        }
         frame.firstIncomplete = firstIncomplete
         return .send(frame)
     }
 
     private mutating func advanceFrontier() {
-        guard !calls.isEmpty else {
-            firstIncomplete = nextSequence
-            return
-        }
-        while firstIncomplete < nextSequence, calls[firstIncomplete] == nil { firstIncomplete += 1 }
+        firstIncomplete = calls.first ?? nextSequence
     }
 
     private func unavailable(mayHaveRun: Bool) -> ActorError {

@@ -24,28 +24,32 @@ package struct SubmissionOrder<Call: Sendable>: Sendable {
     /// Whether no ticket before this one waits for its call.
     package func isNext(_ ticket: Ticket) -> Bool { ticket == nextToSend }
 
-    /// The ticket's call is there. Returns the calls that may be sent now, in order.
-    package mutating func fill(_ ticket: Ticket, with call: Call) -> [Call] {
-        settle(ticket, call)
+    /// The ticket's call is there. Returns whether it may be sent now, and what had waited for it and follows it then.
+    package mutating func fill(_ ticket: Ticket, with call: Call) -> (isNext: Bool, behind: [Call]) {
+        guard ticket == nextToSend else {
+            filled[ticket] = .some(call)
+            return (false, [])
+        }
+        return (true, passed())
     }
 
     /// The ticket's holder makes no call. Returns the calls that had waited for it.
     package mutating func release(_ ticket: Ticket) -> [Call] {
         guard isOpen(ticket) else { return [] }
-        return settle(ticket, nil)
+        guard ticket == nextToSend else {
+            filled[ticket] = .some(nil)
+            return []
+        }
+        return passed()
     }
 
-    private mutating func settle(_ ticket: Ticket, _ call: Call?) -> [Call] {
-        guard ticket != nextToSend else {
+    private mutating func passed() -> [Call] {
+        nextToSend += 1
+        var ready: [Call] = []
+        while !filled.isEmpty, let entry = filled.removeValue(forKey: nextToSend) {
             nextToSend += 1
-            var ready = call.map { [$0] } ?? []
-            while let entry = filled.removeValue(forKey: nextToSend) {
-                nextToSend += 1
-                if let entry { ready.append(entry) }
-            }
-            return ready
+            if let entry { ready.append(entry) }
         }
-        filled[ticket] = .some(call)
-        return []
+        return ready
     }
 }

@@ -8,6 +8,17 @@ package struct ByteWriter: Sendable {
         bytes.reserveCapacity(capacity)
     }
 
+    /// Goes on behind bytes that are there already.
+    package init(behind bytes: consuming [UInt8]) { self.bytes = bytes }
+
+    /// Has `write` append to an array.
+    package static func append(to bytes: inout [UInt8], _ write: (inout ByteWriter) -> Void) {
+        var writer = ByteWriter(behind: bytes)
+        bytes = []
+        write(&writer)
+        bytes = writer.bytes
+    }
+
     package mutating func write(_ value: UInt8) { bytes.append(value) }
 
     /// Appends an integer in little-endian order, as frames carry it.

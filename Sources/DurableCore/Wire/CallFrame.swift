@@ -63,7 +63,16 @@ package struct CallFrame: Sendable, Hashable {
 
     /// The frame's payload.
     package func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 96 + method.utf8.count + arguments.reduce(0) { $0 + $1.count + 4 })
+        var writer = ByteWriter(reserving: byteCountGuess)
+        write(to: &writer)
+        return writer.bytes
+    }
+
+    /// About how many bytes the payload has, unless it carries what few calls do.
+    package var byteCountGuess: Int { 96 + method.utf8.count + arguments.reduce(0) { $0 + $1.count + 4 } }
+
+    /// Writes the frame's payload.
+    package func write(to writer: inout ByteWriter) {
         writer.write(actor)
         writer.write(id.session)
         writer.write(id.sequence)
@@ -85,7 +94,6 @@ package struct CallFrame: Sendable, Hashable {
         for name in genericSubstitutions { writer.write(counted: name) }
         writer.write(UInt16(arguments.count))
         for argument in arguments { writer.write(counted: argument) }
-        return writer.bytes
     }
 
     /// Reads a payload that came from outside.

@@ -42,13 +42,21 @@ package struct ReplyFrame: Sendable, Hashable {
     /// The frame's payload.
     package func encoded() -> [UInt8] {
         var writer = ByteWriter(reserving: 64)
+        write(to: &writer)
+        return writer.bytes
+    }
+
+    /// About how many bytes the payload has.
+    package var byteCountGuess: Int { 64 + outcome.byteCount }
+
+    /// Writes the frame's payload.
+    package func write(to writer: inout ByteWriter) {
         writer.write(sequence)
         writer.write(actor)
         writer.write(epoch)
         writer.write(version)
         outcome.write(to: &writer)
         writer.write(UInt8(isRecorded ? 1 : 0))
-        return writer.bytes
     }
 
     /// Reads a payload that came from outside.
@@ -69,6 +77,14 @@ package struct ReplyFrame: Sendable, Hashable {
 }
 
 extension CallOutcome {
+    /// How many bytes a result or an error has.
+    package var byteCount: Int {
+        switch self {
+        case .returned(let value), .failed(let value): value.count
+        case .threw(let typeName, let value): typeName.utf8.count + value.count
+        }
+    }
+
     package func write(to writer: inout ByteWriter) {
         switch self {
         case .returned(let value):
