@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,6 +93,25 @@ int durable_io_wake_create(int epoll, uint64_t key) {
 int durable_io_wake(int fd) {
     uint64_t one = 1;
     return outcome((int)write(fd, &one, sizeof one));
+}
+
+int durable_io_alarm_create(int epoll, uint64_t key) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0) return -errno;
+    int result = control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, key);
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
+    return fd;
+}
+
+int durable_io_alarm_set(int fd, uint64_t after_ns) {
+    struct itimerspec time;
+    memset(&time, 0, sizeof time);
+    time.it_value.tv_sec = (time_t)(after_ns / 1000000000);
+    time.it_value.tv_nsec = (long)(after_ns % 1000000000);
+    return outcome(timerfd_settime(fd, 0, &time, NULL));
 }
 
 int durable_io_socket(void) { return outcome(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }

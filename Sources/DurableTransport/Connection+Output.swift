@@ -9,13 +9,6 @@ extension Connection {
     /// Larger frames are not written where others wait.
     private static let smallFrameBytesMax = 16 << 10
 
-    private enum Outcome {
-        case refused
-        case buffered
-        case queued
-        case failed(Int32)
-    }
-
     /// Sends one frame; from any thread, never blocking.
     ///
     /// On the loop the frame leaves when the batch has ended, elsewhere at once if nothing waits before it. The
@@ -40,21 +33,49 @@ extension Connection {
     /// Sends one frame without an array for its payload in between; otherwise like `send(_:descriptors:)`.
     /// - Parameters:
     ///   - byteCountGuess: About how many bytes the payload has; large ones go the other way.
-    ///   - isUrgent: Whether it leaves at once where others could leave with it, if the loop sleeps.
     ///   - write: Appends the payload to what it is given.
-    package func send(
-        kind: UInt8,
-        byteCountGuess: Int,
-        isUrgent: Bool = true,
-        _ write: (inout [UInt8]) -> Void
-    ) -> Bool {
+    package func send(kind: UInt8, byteCountGuess: Int, _ write: (inout [UInt8]) -> Void) -> Bool {
+        guard buffer(kind, byteCountGuess: byteCountGuess, write) else { return false }
+        push(isUrgent: true)
+        return true
+    }
+
+    /// Takes one frame as `send` does, but leaves it to `push` to see to it that it is written: for those who hold a lock
+    /// that whoever is woken by the writing wants as well.
+    package func buffer(_ kind: UInt8, byteCountGuess: Int, _ write: (inout [UInt8]) -> Void) -> Bool {
         guard byteCountGuess < Connection.smallFrameBytesMax, Frame.isForUsers(kind) else {
             var payload: [UInt8] = []
             payload.reserveCapacity(byteCountGuess)
             write(&payload)
             return send(Frame(kind: kind, payload: payload))
         }
-        return send(byteCount: byteCountGuess, isUrgent: isUrgent) { _ = $0.append(kind: kind, write) }
+        return take(byteCount: byteCountGuess) { $0.append(kind: kind, write) }
+    }
+
+    /// Sees to it that what was taken is written: when the batch ends on the loop, elsewhere now.
+    /// - Parameter isUrgent: Whether it is written at once if the loop sleeps, and does not wait for a moment for what
+    ///   follows it.
+    package func push(isUrgent: Bool) {
+        // There it was queued when it was taken.
+        if loop.isCurrent { return }
+        let (isMine, error) = shared.withLock { shared -> (Bool, Int32) in
+            guard shared.phase == .open, !shared.buffer.isEmpty, !shared.isWriting, !shared.isQueuedForFlush else {
+                return (false, 0)
+            }
+            guard limits.leavesWritingToLoop else { return (false, shared.flush(epoll: loop.epoll, key: id)) }
+            shared.isQueuedForFlush = true
+            return (true, 0)
+        }
+        if isMine, !loop.flushSoon(self, mayWait: !isUrgent) { return flushAtOnce() }
+        if error != 0 { loop.execute { self.writeFailed(error) } }
+    }
+
+    private func flushAtOnce() {
+        let error = shared.withLock { shared -> Int32 in
+            shared.isQueuedForFlush = false
+            return shared.phase == .open ? shared.flush(epoll: loop.epoll, key: id) : 0
+        }
+        if error != 0 { loop.execute { self.writeFailed(error) } }
     }
 
     /// Sends frames in order, all or none; otherwise like `send(_:descriptors:)`.
@@ -142,40 +163,25 @@ extension Connection {
         Frame.isForUsers(frame.kind) && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
     }
 
-    private func send(
-        byteCount: Int,
-        isUrgent: Bool = true,
-        _ append: (inout OutgoingBuffer) -> Void
-    ) -> Bool {
+    private func send(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
+        guard take(byteCount: byteCount, append) else { return false }
+        push(isUrgent: true)
+        return true
+    }
+
+    private func take(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
         let isOnLoop = loop.isCurrent
-        let outcome = shared.withLock { shared -> Outcome in
-            guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else { return .refused }
-            let wasEmpty = shared.buffer.isEmpty
-            append(&shared.buffer)
-            guard shared.phase == .open, wasEmpty else { return .buffered }
-            guard isOnLoop else {
-                if shared.isWriting || shared.isQueuedForFlush { return .buffered }
-                if limits.leavesWritingToLoop, loop.flushSoon(self, wakes: !isUrgent) {
-                    shared.isQueuedForFlush = true
-                    return .buffered
-                }
-                let error = shared.flush(epoll: loop.epoll, key: id)
-                return error == 0 ? .buffered : .failed(error)
+        let (isTaken, isQueued) = shared.withLock { shared in
+            guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else {
+                return (false, false)
             }
-            guard !shared.isQueuedForFlush else { return .buffered }
+            append(&shared.buffer)
+            guard isOnLoop, shared.phase == .open, !shared.isQueuedForFlush else { return (true, false) }
             shared.isQueuedForFlush = true
-            return .queued
+            return (true, true)
         }
-        switch outcome {
-        case .refused: return false
-        case .buffered: return true
-        case .queued:
-            loop.flushLater(self)
-            return true
-        case .failed(let error):
-            loop.execute { self.writeFailed(error) }
-            return false
-        }
+        if isQueued { loop.flushLater(self) }
+        return isTaken
     }
 }
 

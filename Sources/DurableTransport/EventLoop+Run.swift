@@ -69,6 +69,10 @@ extension EventLoop {
 
     private func dispatch(_ events: UnsafeBufferPointer<durable_io_event>) {
         for event in events where event.key != EventLoop.wakeKey {
+            guard event.key != EventLoop.alarmKey else {
+                inbox.withLock { $0.isAlarmSet = false }
+                continue
+            }
             // A source that an earlier event of this batch removed is not found, whatever its descriptor is now.
             let source = sources.withLock { $0[event.key] }
             source?.ready(event.events)
@@ -199,16 +203,18 @@ extension EventLoop {
         _ = sources.withLock { $0.removeValue(forKey: id) }
     }
 
-    /// Flushes a connection when the batch ends, if the loop is awake; from any thread.
-    /// - Parameter wakes: Whether a loop that sleeps is woken for it.
-    /// - Returns: Whether it will.
-    func flushSoon(_ connection: Connection, wakes: Bool) -> Bool {
-        let (isTaken, isAsleep) = inbox.withLock { inbox in
-            guard inbox.phase == .running, !inbox.isStopping, wakes || !inbox.isSleeping else { return (false, false) }
+    /// Flushes a connection when the batch ends; from any thread.
+    /// - Parameter mayWait: Whether it may wait for a moment when the loop sleeps: for whatever wakes the loop first.
+    /// - Returns: Whether it will; not when the loop sleeps and it may not wait, and not when the loop ends.
+    func flushSoon(_ connection: Connection, mayWait: Bool) -> Bool {
+        let (isTaken, setsAlarm) = inbox.withLock { inbox in
+            guard inbox.phase == .running, !inbox.isStopping, mayWait || !inbox.isSleeping else { return (false, false) }
             inbox.flushes.append(connection)
-            return (true, inbox.takeSleep())
+            guard inbox.isSleeping, !inbox.isAlarmSet else { return (true, false) }
+            inbox.isAlarmSet = true
+            return (true, true)
         }
-        if isAsleep { wake() }
+        if setsAlarm { setAlarm() }
         return isTaken
     }
 

@@ -22,6 +22,8 @@ package final class EventLoop: Sendable {
         var work: [Work] = []
         /// Connections that other threads leave to the loop to flush.
         var flushes: [Connection] = []
+        /// The alarm is set that wakes the loop for them.
+        var isAlarmSet = false
         /// The loop is about to wait or waits; whoever adds work clears this and wakes it.
         var isSleeping = false
         var isStopping = false
@@ -50,6 +52,9 @@ package final class EventLoop: Sendable {
     static let readBufferBytes = 256 << 10
     static let stackBytes = 8 << 20
     static let wakeKey: UInt64 = 0
+    static let alarmKey: UInt64 = .max
+    /// How long what other threads leave to a sleeping loop to write may wait for what follows it.
+    static let alarmNanoseconds: UInt64 = 50_000
     /// How long a batch may take before what it has finished is committed and sent.
     static let batchNanosecondsMax: UInt64 = 500_000
 
@@ -57,6 +62,7 @@ package final class EventLoop: Sendable {
     package let name: String
     let epoll: Int32
     private let wakeDescriptor: Int32
+    private let alarmDescriptor: Int32
     private let owner = Atomic<UInt>(0)
     let inbox = Mutex(Inbox())
     let sources = Mutex<[UInt64: any EventSource]>([:])
@@ -80,13 +86,21 @@ package final class EventLoop: Sendable {
             _ = Glibc.close(epoll)
             throw TransportError(errno: -wake, "cannot create an event descriptor")
         }
+        let alarm = durable_io_alarm_create(epoll, EventLoop.alarmKey)
+        guard alarm >= 0 else {
+            _ = Glibc.close(wake)
+            _ = Glibc.close(epoll)
+            throw TransportError(errno: -alarm, "cannot create a timer descriptor")
+        }
         wakeDescriptor = wake
+        alarmDescriptor = alarm
         readBuffer = .allocate(byteCount: EventLoop.readBufferBytes, alignment: 16)
     }
 
     deinit {
         _ = Glibc.close(epoll)
         _ = Glibc.close(wakeDescriptor)
+        _ = Glibc.close(alarmDescriptor)
         readBuffer.deallocate()
     }
 
@@ -170,8 +184,14 @@ package final class EventLoop: Sendable {
         if !isOwned { finished.signal() }
     }
 
-    func wake() {
+    private func wake() {
         _ = durable_io_wake(wakeDescriptor)
+    }
+
+    /// Wakes the loop in a moment.
+    func setAlarm() {
+        // Without the alarm, at once.
+        if durable_io_alarm_set(alarmDescriptor, EventLoop.alarmNanoseconds) < 0 { wake() }
     }
 }
 

@@ -48,8 +48,8 @@ struct OutgoingBuffer {
         }
     }
 
-    /// Appends one small frame whose payload `write` appends to what it is given, and says how long it has become.
-    mutating func append(kind: UInt8, _ write: (inout [UInt8]) -> Void) -> Int {
+    /// Appends one small frame whose payload `write` appends to what it is given.
+    mutating func append(kind: UInt8, _ write: (inout [UInt8]) -> Void) {
         prepareSharedChunk()
         let last = chunks.count - 1
         let start = chunks[last].bytes.count
@@ -59,7 +59,6 @@ struct OutgoingBuffer {
         let length = UInt32(count - Frame.headerBytes + 1)
         for index in 0..<4 { chunks[last].bytes[start + index] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(index))) }
         byteCount += count
-        return count
     }
 
     /// Appends what waits in another buffer, of which nothing has been written.

@@ -53,6 +53,10 @@ int durable_io_epoll_wait(int epoll, struct durable_io_event *out, int capacity,
 int durable_io_wake_create(int epoll, uint64_t key);
 int durable_io_wake(int fd);
 
+/* A timer that wakes once each time it is set, added like an event descriptor. */
+int durable_io_alarm_create(int epoll, uint64_t key);
+int durable_io_alarm_set(int fd, uint64_t after_ns);
+
 int durable_io_socket(void);
 int durable_io_bind(int fd, const char *path, size_t path_bytes, uint32_t mode);
 int durable_io_listen(int fd, int backlog);

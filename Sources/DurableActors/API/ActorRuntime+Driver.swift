@@ -84,10 +84,11 @@ extension ActorRuntime {
     }
 
     /// Starts a runtime, gives it to `body`, and shuts it down when `body` returns or throws.
+    @concurrent
     public static func withRuntime<Result>(
         directory: String? = nil,
         configuration: RuntimeConfiguration = RuntimeConfiguration(),
-        _ body: (ActorRuntime) async throws -> Result
+        _ body: @concurrent (ActorRuntime) async throws -> Result
     ) async throws -> Result {
         let runtime = try await start(directory: directory, configuration: configuration)
         do {

@@ -32,13 +32,4 @@ extension ActorRuntime {
         object.contents.settle(.success(ObjectContents(encoded: bytes)))
         return ObjectRef(object, on: self)
     }
-
-    /// Tells people of a failure that nobody has looked at, as Ray does; what the user has ended is none.
-    var reportsUnseen: @Sendable (any Error) -> Void {
-        let log = log
-        return { error in
-            if let error = error as? ActorError, error.code == .runtimeStopped || error.code == .cancelled { return }
-            log("a submitted call failed, and its reference was dropped without a look at the result: \(error)")
-        }
-    }
 }

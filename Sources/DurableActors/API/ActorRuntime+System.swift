@@ -59,23 +59,48 @@ extension ActorRuntime {
         let channel = SubmissionCancellation.current?.channel(to: actor) ?? calls.channel(to: actor)
         let method = channel.options(of: target.identifier, Act.self)
         let pending = PendingOptions.current?.take(for: actor)
-        var encoder = encoder
-        if !encoder.dependencies.isEmpty, let type = Act.self as? any DurableActor.Type {
-            encoder.overtakes = !type.concurrencyGroups.isEmpty
+        if pending != nil || method != nil {
+            return try await call(channel, Act.self, target, encoder, pending ?? CallOptions(), method)
         }
-        guard let options = pending ?? method.map({ _ in CallOptions() }) else {
-            return try await attempt(channel, target, encoder, nil, nil, CallEffort()).outcome
+        if !encoder.dependencies.isEmpty || !isDriver {
+            let overtakes = Self.overtakes(Act.self)
+            return try await attempt(channel, target, encoder, nil, nil, CallEffort(), overtakes: overtakes).outcome
         }
-        var effort = try options.effort(for: actor, method)
-        let key = try options.deduplication(of: actor)
-        let group = try options.group(of: Act.self, actor)
+        let made = OutgoingCall(
+            target.identifier,
+            genericSubstitutions: encoder.genericSubstitutions,
+            arguments: encoder.arguments,
+            identity: CallerChannel.Identity(checksum: encoder.checksum(of: target.identifier))
+        )
+        return try await calls.make(made, on: channel)
+    }
+
+    /// A call with options, made as often as they say.
+    // Not inlined: each task has the memory for what its functions could need.
+    @inline(never)
+    private func call(
+        _ channel: ActorChannel,
+        _ type: any DistributedActor.Type,
+        _ target: RemoteCallTarget,
+        _ encoder: CallEncoder,
+        _ options: CallOptions,
+        _ method: MethodOptions?
+    ) async throws -> CallOutcome {
+        var effort = try options.effort(for: channel.actor, method)
+        let key = try options.deduplication(of: channel.actor)
+        let group = try options.group(of: type, channel.actor)
+        let overtakes = Self.overtakes(type)
         while true {
-            let end = try await attempt(channel, target, encoder, key, group, effort)
+            let end = try await attempt(channel, target, encoder, key, group, effort, overtakes: overtakes)
             guard effort.retryOn != .never, let error = CallResult.error(of: end.outcome, decoder),
                 let next = effort.next(after: error, end)
             else { return end.outcome }
             effort = next
         }
+    }
+
+    private static func overtakes(_ type: any DistributedActor.Type) -> Bool {
+        (type as? any DurableActor.Type)?.concurrencyGroups.isEmpty == false
     }
 
     /// A call that is the same one when what makes it is run again.
@@ -85,13 +110,15 @@ extension ActorRuntime {
     }
 
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
+    @inline(never)
     private func attempt(
         _ channel: ActorChannel,
         _ target: RemoteCallTarget,
         _ encoder: CallEncoder,
         _ key: Deduplication?,
         _ group: String?,
-        _ effort: CallEffort
+        _ effort: CallEffort,
+        overtakes: Bool
     ) async throws -> CallEnd {
         let actor = channel.actor
         var child: ChildCall?
@@ -109,20 +136,20 @@ extension ActorRuntime {
         identity.group = group
         identity.checksum = encoder.checksum(of: target.identifier)
         identity.waiting = waiting
+        let call = OutgoingCall(
+            target.identifier,
+            genericSubstitutions: encoder.genericSubstitutions,
+            arguments: encoder.arguments,
+            identity: identity,
+            effort: effort
+        )
         do {
-            let end = try await calls.call(
-                actor,
-                on: channel,
-                method: target.identifier,
-                genericSubstitutions: encoder.genericSubstitutions,
-                arguments: encoder.arguments,
-                dependencies: encoder.dependencies,
-                overtakes: encoder.overtakes,
-                identity: identity,
-                effort: effort
-            )
-            child?.ended(isRecorded: end.isRecorded)
-            return end
+            let outcome =
+                encoder.dependencies.isEmpty
+                ? try await calls.make(call, on: channel)
+                : try await calls.make(call, on: channel, after: encoder.dependencies, overtakes: overtakes)
+            child?.ended(isRecorded: call.answer.isRecorded)
+            return CallEnd(call, outcome, on: channel)
         } catch {
             child?.endedUnknown()
             throw error

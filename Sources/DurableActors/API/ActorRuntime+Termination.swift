@@ -35,15 +35,8 @@ extension ActorRuntime {
 
     private func terminate(_ actor: ActorID, _ effort: CallEffort) async throws(ActorError) {
         do {
-            let end = try await calls.call(
-                actor,
-                method: CallFrame.terminationMethod,
-                genericSubstitutions: [],
-                arguments: [],
-                identity: CallerChannel.Identity(),
-                effort: effort
-            )
-            try CallResult.check(end.outcome, decoder)
+            let call = OutgoingCall(CallFrame.terminationMethod, effort: effort)
+            try CallResult.check(await calls.make(call, on: calls.channel(to: actor)), decoder)
         } catch let error as ActorError {
             throw error
         } catch {

@@ -36,8 +36,11 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
     let log: @Sendable (String) -> Void
     let layout: RuntimeLayout
     let membership: Membership
+    let isDriver: Bool
     let executable: String
     let isStopped = Mutex(false)
+    /// Failures of submitted calls that nobody has looked at.
+    let unseen: UnseenFailures
     private let knownDecoder = Mutex<CBORDecoder?>(nil)
     /// Actor types whose declarations are in order.
     let checkedTypes = Mutex<Set<ObjectIdentifier>>([])
@@ -60,11 +63,12 @@ public final class ActorRuntime: DistributedActorSystem, Sendable {
         self.taskWorkerIdleTime = taskWorkerIdleTime
         self.loop = loop
         self.log = log
+        unseen = UnseenFailures(log: log)
         self.link = link
         self.layout = layout
         self.membership = membership
         self.executable = executable
-        let isDriver = if case .worker = membership { false } else { true }
+        isDriver = if case .worker = membership { false } else { true }
         calls = CallClient(loop: loop, link: link, layout: layout, isDriver: isDriver, log: log)
         // In a worker that is not the loop of its actors, whose code may block.
         objects = ObjectStore(loop: link.loop, layout: layout, lease: objectLease)

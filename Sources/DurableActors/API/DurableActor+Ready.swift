@@ -25,14 +25,8 @@ extension ActorRuntime {
         if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
         var identity = CallerChannel.Identity()
         identity.waiting = waiting
-        let end = try await calls.call(
-            actor,
-            method: CallFrame.readinessMethod,
-            genericSubstitutions: [],
-            arguments: [],
-            identity: identity,
-            effort: CallEffort(retries: .unlimited, deadline: timeout.map { CallEffort.Deadline($0) })
-        )
-        try CallResult.check(end.outcome, decoder)
+        let effort = CallEffort(retries: .unlimited, deadline: timeout.map { CallEffort.Deadline($0) })
+        let call = OutgoingCall(CallFrame.readinessMethod, identity: identity, effort: effort)
+        try CallResult.check(await calls.make(call, on: calls.channel(to: actor)), decoder)
     }
 }

@@ -12,7 +12,7 @@ extension DurableActor {
     ) -> ObjectRef<Result> {
         let system = actorSystem
         let cancellation = SubmissionCancellation(to: system.calls.channel(to: id))
-        let settlement = Settlement<Result>(cancelledBy: cancellation, unseen: system.reportsUnseen)
+        let settlement = Settlement<Result>(cancelledBy: cancellation, unseen: system.unseen)
         // Nobody owns the task; like a call in Ray, it is not ended when the reference is dropped. It begins here, which
         // saves a way to another thread; the place in the order is held already, wherever the task goes.
         let task = Task.immediate {

@@ -40,6 +40,7 @@ public struct ObjectRef<Value: Sendable>: Sendable {
     /// - Parameter timeout: How long to wait; zero only looks, `nil` waits for ever.
     /// - Throws: What the call threw; ``ActorError`` with `timedOut` when it has not ended in time.
     public func value(timeout: Duration?) async throws -> Value {
+        if timeout == nil, let outcome { return try outcome.get() }
         try await end(timeout: timeout)
         guard let outcome else { throw ActorError(.timedOut, "the call has not ended in time") }
         return try outcome.get()

@@ -64,7 +64,7 @@ extension ActorRuntime {
         options: TaskOptions = TaskOptions()
     ) -> ObjectRef<Work.Output> {
         let cancellation = SubmissionCancellation()
-        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: reportsUnseen)
+        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: unseen)
         SubmissionCancellation.$current.withValue(cancellation) {
             begin(task, TaskScope(namespace: scope(nil), owner: owner), options, settlement)
         }
@@ -84,7 +84,7 @@ extension ActorRuntime {
         _ task: @escaping @Sendable ([Value]) throws -> Work
     ) -> ObjectRef<Work.Output> {
         let cancellation = SubmissionCancellation()
-        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: reportsUnseen)
+        let settlement = Settlement<Work.Output>(cancelledBy: cancellation, unseen: unseen)
         let scope = TaskScope(namespace: scope(nil), owner: owner)
         // Nobody owns the task; it ends with those that it waits for.
         let waiting = Task {

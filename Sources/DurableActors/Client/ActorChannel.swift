@@ -5,18 +5,6 @@ internal import Synchronization
 
 /// Carries this process's calls to one actor: performs what `CallerChannel` decides.
 final class ActorChannel: Sendable {
-    /// A call on its way, and who waits for it.
-    struct Submission: Sendable {
-        var method: String
-        var genericSubstitutions: [String]
-        var arguments: [[UInt8]]
-        /// How often it is sent again; `nil` for what the actor's options say.
-        var retries: RepeatLimit?
-        var retriesUsed: Int
-        var identity: CallerChannel.Identity
-        var waiter: CallWaiter
-    }
-
     /// Where the actor is. An object, because it is asked for at each call and is much to copy.
     final class Place: Sendable {
         let location: ActorLocation
@@ -26,8 +14,8 @@ final class ActorChannel: Sendable {
 
     private struct State {
         var channel: CallerChannel
-        var order = SubmissionOrder<Submission>()
-        var waiters = SequenceWindow<CallWaiter>()
+        var order = SubmissionOrder<OutgoingCall>()
+        var waiters = SequenceWindow<OutgoingCall>()
         var connection: Connection?
         var place: Place?
         var methods: MethodTable?
@@ -98,15 +86,15 @@ final class ActorChannel: Sendable {
     }
 
     /// Draws the next place in the order of calls.
-    func draw() -> SubmissionOrder<Submission>.Ticket { state.withLock { $0.order.draw() } }
+    func draw() -> SubmissionOrder<OutgoingCall>.Ticket { state.withLock { $0.order.draw() } }
 
     /// The ticket's call is there; it is sent when those before it are.
-    func fill(_ ticket: SubmissionOrder<Submission>.Ticket, with submission: Submission) {
+    func fill(_ ticket: SubmissionOrder<OutgoingCall>.Ticket, with call: OutgoingCall) {
         update { state in
-            let (isNext, behind) = state.order.fill(ticket, with: submission)
+            let (isNext, behind) = state.order.fill(ticket, with: call)
             guard isNext else { return [] }
             var actions: [CallerChannel.Action] = []
-            Self.submit(submission, &state, &actions)
+            Self.submit(call, &state, &actions)
             for call in behind { Self.submit(call, &state, &actions) }
             return actions
         }
@@ -114,25 +102,24 @@ final class ActorChannel: Sendable {
 
     /// Like `fill`, and if this is the only call under way, waits for its answer on this thread for a moment: it saves
     /// the way over the loop. Not on a loop's thread.
-    func fillAndWait(_ ticket: SubmissionOrder<Submission>.Ticket, with submission: Submission) {
+    func fillAndWait(_ ticket: SubmissionOrder<OutgoingCall>.Ticket, with call: OutgoingCall) {
         let connection = state.withLock { state -> Connection? in
             guard case .connected = state.channel.state, state.channel.pendingCount == 0, state.order.isNext(ticket),
                 state.directWait.begins()
             else { return nil }
             return state.connection
         }
-        guard let connection else { return fill(ticket, with: submission) }
-        let waiter = submission.waiter
+        guard let connection else { return fill(ticket, with: call) }
         let duration = connection.exchange {
-            fill(ticket, with: submission)
+            fill(ticket, with: call)
         } isAnswered: {
-            waiter.isOver
+            call.isOver
         }
         if let duration { state.withLock { $0.directWait.ended(after: duration) } }
     }
 
     /// The ticket's holder makes no call.
-    func release(_ ticket: SubmissionOrder<Submission>.Ticket) {
+    func release(_ ticket: SubmissionOrder<OutgoingCall>.Ticket) {
         update { state in
             var actions: [CallerChannel.Action] = []
             for call in state.order.release(ticket) { Self.submit(call, &state, &actions) }
@@ -141,26 +128,26 @@ final class ActorChannel: Sendable {
     }
 
     /// The caller was cancelled, or its time is over, and it does not wait any more.
-    func abandon(_ waiter: CallWaiter, _ error: any Error) {
+    func abandon(_ call: OutgoingCall, _ error: any Error) {
         update { state in
-            guard let sequence = waiter.sequence else { return [] }
+            guard let sequence = call.sequence else { return [] }
             state.waiters.remove(sequence)
             return state.channel.abandon(sequence)
         }
-        waiter.resume(throwing: error)
+        call.resume(throwing: error)
     }
 
     /// The caller wants the call to end early, and still waits for what becomes of it.
-    func cancel(_ waiter: CallWaiter, _ cancellation: CallFrame.Cancellation) {
+    func cancel(_ call: OutgoingCall, _ cancellation: CallFrame.Cancellation) {
         var isUnsent = false
         update { state in
-            guard let sequence = waiter.sequence else {
+            guard let sequence = call.sequence else {
                 isUnsent = true
                 return []
             }
             return state.channel.cancel(sequence, cancellation)
         }
-        if isUnsent { waiter.resume(throwing: CallerChannel.cancelledError(actor: actor)) }
+        if isUnsent { call.resume(throwing: CallerChannel.cancelledError(actor: actor)) }
     }
 
     /// The records of these calls are needed no more. Without a connection they stay until they expire.
@@ -178,36 +165,37 @@ final class ActorChannel: Sendable {
     }
 
     private static func submit(
-        _ submission: Submission,
+        _ call: OutgoingCall,
         _ state: inout State,
         _ actions: inout [CallerChannel.Action]
     ) {
         let (sequence, next) = state.channel.submit(
-            method: submission.method,
-            genericSubstitutions: submission.genericSubstitutions,
-            arguments: submission.arguments,
-            retries: submission.retries ?? state.place?.location.options.maxTaskRetries ?? 0,
-            retriesUsed: submission.retriesUsed,
-            identity: submission.identity
+            method: call.method,
+            genericSubstitutions: call.genericSubstitutions,
+            arguments: call.arguments,
+            retries: call.effort.retries ?? state.place?.location.options.maxTaskRetries ?? 0,
+            retriesUsed: call.effort.retriesUsed,
+            identity: call.identity
         )
-        guard submission.waiter.assign(sequence) else {
+        guard call.assign(sequence) else {
             // Cancelled before it was sent: it holds no place.
             actions += next.filter { if case .send = $0 { false } else { true } }
             actions += state.channel.abandon(sequence)
             return
         }
-        state.waiters.append(submission.waiter, at: sequence)
+        state.waiters.append(call, at: sequence)
         if actions.isEmpty { actions = next } else { actions += next }
     }
 
-    /// Lets the machine decide under the lock. Frames leave under it as well, because their order is the order of
-    /// calls and sending never blocks; everything else is done after.
+    /// Lets the machine decide under the lock. Frames are buffered under it as well, because their order is the order of
+    /// calls; everything else is done after, so that whoever is woken by it does not meet the lock.
     private func update(_ decide: (inout State) -> [CallerChannel.Action]) {
         let now = max(1, MachineClock.bootMilliseconds)
-        let (later, answered, failed, references) = state.withLock { state in
+        let (later, answered, failed, references, sending, isUrgent) = state.withLock { state in
+            var sending: Connection?
             var later: [CallerChannel.Action] = []
-            var answered: [(waiter: CallWaiter, answer: CallerChannel.Answer)] = []
-            var failed: [(waiter: CallWaiter, error: ActorError)] = []
+            var answered: [(call: OutgoingCall, answer: CallerChannel.Answer)] = []
+            var failed: [(call: OutgoingCall, error: ActorError)] = []
             state.channel.now = now
             for action in decide(&state) {
                 switch action {
@@ -217,36 +205,36 @@ final class ActorChannel: Sendable {
                     disconnect(&state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
-                    let isSent = state.connection?.send(
-                        kind: FrameKind.call,
-                        byteCountGuess: frame.byteCountGuess,
-                        // Among many, one may wait for those that are about to follow it.
-                        isUrgent: state.channel.pendingCount <= Self.urgentCallsMax
-                    ) { bytes in
+                    let isTaken = state.connection?.buffer(FrameKind.call, byteCountGuess: frame.byteCountGuess) { bytes in
                         ByteWriter.append(to: &bytes) { frame.write(to: &$0) }
                     }
-                    if isSent == false {
+                    sending = state.connection
+                    if isTaken == false {
                         state.connection?.fail(TransportError(.bufferFull, "a call could not be sent"))
                     }
                 case .resolve(let sequence, let answer):
-                    if let waiter = state.waiters.remove(sequence) { answered.append((waiter, answer)) }
+                    if let call = state.waiters.remove(sequence) { answered.append((call, answer)) }
                 case .fail(let sequence, let error):
-                    if let waiter = state.waiters.remove(sequence) { failed.append((waiter, error)) }
+                    if let call = state.waiters.remove(sequence) { failed.append((call, error)) }
                 case .connectLater, .askSupervisor, .warn:
                     later.append(action)
                 }
             }
-            return (later, answered, failed, state.channel.isDead ? state.takeReferences() : [])
+            // Among many, one may wait for those that are about to follow it.
+            let isUrgent = state.channel.pendingCount <= Self.urgentCallsMax
+            let references = state.channel.isDead ? state.takeReferences() : []
+            return (later, answered, failed, references, sending, isUrgent)
         }
         withExtendedLifetime(references) {}
-        for (waiter, answer) in answered {
-            waiter.resume(
+        sending?.push(isUrgent: isUrgent)
+        for (call, answer) in answered {
+            call.resume(
                 with: .success(answer.outcome),
                 isRecorded: answer.isRecorded,
                 retriesUsed: answer.retriesUsed
             )
         }
-        for (waiter, error) in failed { waiter.resume(throwing: error) }
+        for (call, error) in failed { call.resume(throwing: error) }
         for action in later { perform(action) }
     }
 

@@ -58,78 +58,77 @@ final class CallClient: Sendable {
     func forgetReferences(of actor: ActorID) { channels.withLock { $0[actor] }?.forgetReferences() }
 
     /// Makes a call and waits for its outcome.
-    func call(
-        _ actor: ActorID,
-        on known: ActorChannel? = nil,
-        method: String,
-        genericSubstitutions: [String],
-        arguments: [[UInt8]],
-        dependencies: [any CallDependency] = [],
-        overtakes: Bool = false,
-        identity: CallerChannel.Identity,
-        effort: CallEffort = CallEffort()
-    ) async throws -> CallEnd {
-        let channel = known ?? channel(to: actor)
+    func make(_ call: OutgoingCall, on channel: ActorChannel) async throws -> CallOutcome {
+        let submission = SubmissionCancellation.current
+        let ticket = submission?.takePlace(on: channel) ?? channel.draw()
+        return try await make(call, on: channel, ticket, submission)
+    }
+
+    /// Makes a call when the values are there that its arguments refer to.
+    /// - Parameter overtakes: Whether the actor has groups of calls that run beside one another.
+    // Not inlined: each task has the memory for what its functions could need.
+    @inline(never)
+    func make(
+        _ call: OutgoingCall,
+        on channel: ActorChannel,
+        after dependencies: [any CallDependency],
+        overtakes: Bool
+    ) async throws -> CallOutcome {
         let submission = SubmissionCancellation.current
         let place = submission?.takePlace(on: channel) ?? channel.draw()
-        let ticket =
-            dependencies.isEmpty
-            ? place : try await ready(dependencies, place, channel, effort, overtakes: overtakes)
-        let waiter = CallWaiter()
+        let ticket = try await ready(dependencies, place, channel, call.effort, overtakes: overtakes)
+        return try await make(call, on: channel, ticket, submission)
+    }
+
+    private func make(
+        _ call: OutgoingCall,
+        on channel: ActorChannel,
+        _ ticket: SubmissionOrder<OutgoingCall>.Ticket,
+        _ submission: SubmissionCancellation?
+    ) async throws -> CallOutcome {
         do {
-            if isStopped.load(ordering: .acquiring), let error = stopped.withLock({ $0 }) { throw error }
-            try submission?.enter(channel, waiter)
-            let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
-            guard bytes < Limits.valueBytesMax else {
-                let message = "the arguments have \(bytes) bytes; a call may have \(Limits.valueBytesMax)"
-                throw ActorError(.limitExceeded, message, actor: actor)
-            }
+            try check(call, on: channel)
+            try submission?.enter(channel, call)
         } catch {
             channel.release(ticket)
             throw error
         }
-        defer { submission?.leave(waiter) }
-        // A driver has neither turns nor tasks.
-        let turn = isDriver ? nil : Turn.current
-        let run = isDriver ? nil : TaskRun.current
+        defer { submission?.leave(call) }
         // As many callers as there are cores may hold their threads.
         let isAlone = openCalls.add(1, ordering: .relaxed).newValue <= Self.cores && submission == nil && mayHoldThread
         defer { openCalls.subtract(1, ordering: .relaxed) }
-        let timer = effort.deadline.map { deadline in
-            loop.schedule(after: deadline.left) { channel.abandon(waiter, deadline.error(of: actor)) }
+        let timer = call.effort.deadline.map { deadline in
+            loop.schedule(after: deadline.left) { channel.abandon(call, deadline.error(of: channel.actor)) }
         }
         defer { timer?.cancel() }
-        let outcome = try await withTaskCancellationHandler {
-            try await waiter.wait {
-                let submission = ActorChannel.Submission(
-                    method: method,
-                    genericSubstitutions: genericSubstitutions,
-                    arguments: arguments,
-                    retries: effort.retries,
-                    retriesUsed: effort.retriesUsed,
-                    identity: identity,
-                    waiter: waiter
-                )
-                guard channel.place != nil else { return locate(for: submission, ticket, channel) }
-                if isAlone {
-                    channel.fillAndWait(ticket, with: submission)
+        // A driver has neither turns nor tasks.
+        let turn = isDriver ? nil : Turn.current
+        let run = isDriver ? nil : TaskRun.current
+        return try await withTaskCancellationHandler {
+            try await call.wait {
+                if channel.place == nil {
+                    locate(for: call, ticket, channel)
+                } else if isAlone {
+                    channel.fillAndWait(ticket, with: call)
                 } else {
-                    channel.fill(ticket, with: submission)
+                    channel.fill(ticket, with: call)
                 }
             }
         } onCancel: {
             guard turn?.cancelsCalls == true || run?.cancelsCalls == true else {
-                return channel.abandon(waiter, CancellationError())
+                return channel.abandon(call, CancellationError())
             }
-            channel.cancel(waiter, .recursive)
+            channel.cancel(call, .recursive)
         }
-        let answer = waiter.answer
-        return CallEnd(
-            outcome: outcome,
-            isRecorded: answer.isRecorded,
-            retries: effort.retries ?? channel.place?.location.options.maxTaskRetries ?? 0,
-            retriesUsed: answer.retriesUsed
-        )
+    }
+
+    private func check(_ call: OutgoingCall, on channel: ActorChannel) throws {
+        if isStopped.load(ordering: .acquiring), let error = stopped.withLock({ $0 }) { throw error }
+        let bytes = call.byteCount
+        guard bytes < Limits.valueBytesMax else {
+            let message = "the arguments have \(bytes) bytes; a call may have \(Limits.valueBytesMax)"
+            throw ActorError(.limitExceeded, message, actor: channel.actor)
+        }
     }
 
     /// Waits for arguments. Calls of this process to a serial actor stay in order meanwhile; where calls run beside one
@@ -138,12 +137,12 @@ final class CallClient: Sendable {
     /// - Returns: The call's place in the order.
     private func ready(
         _ dependencies: [any CallDependency],
-        _ ticket: SubmissionOrder<ActorChannel.Submission>.Ticket,
+        _ ticket: SubmissionOrder<OutgoingCall>.Ticket,
         _ channel: ActorChannel,
         _ effort: CallEffort,
         overtakes: Bool
-    ) async throws -> SubmissionOrder<ActorChannel.Submission>.Ticket {
-        var held: SubmissionOrder<ActorChannel.Submission>.Ticket? = ticket
+    ) async throws -> SubmissionOrder<OutgoingCall>.Ticket {
+        var held: SubmissionOrder<OutgoingCall>.Ticket? = ticket
         do {
             if !dependencies.allSatisfy(\.isReady) {
                 let location = try await locate(channel.actor, channel)
@@ -207,18 +206,18 @@ final class CallClient: Sendable {
 
     /// Sends a call when the supervisor has said where its actor is.
     private func locate(
-        for submission: ActorChannel.Submission,
-        _ ticket: SubmissionOrder<ActorChannel.Submission>.Ticket,
+        for call: OutgoingCall,
+        _ ticket: SubmissionOrder<OutgoingCall>.Ticket,
         _ channel: ActorChannel
     ) {
         // Not waited for: the caller may be cancelled before. Ends with the answer; the link answers every request.
         Task(executorPreference: loop) { [self] in
             do {
                 _ = try await locate(channel.actor, channel)
-                channel.fill(ticket, with: submission)
+                channel.fill(ticket, with: call)
             } catch {
                 channel.release(ticket)
-                submission.waiter.resume(throwing: error)
+                call.resume(throwing: error)
             }
         }
     }

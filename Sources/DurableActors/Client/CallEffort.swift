@@ -48,4 +48,12 @@ struct CallEnd: Sendable {
     /// How often the call could be sent again, and how often it was, this attempt and those that it replaced together.
     var retries: RepeatLimit
     var retriesUsed: Int
+
+    init(_ call: OutgoingCall, _ outcome: CallOutcome, on channel: ActorChannel) {
+        let answer = call.answer
+        self.outcome = outcome
+        isRecorded = answer.isRecorded
+        retries = call.effort.retries ?? channel.place?.location.options.maxTaskRetries ?? 0
+        retriesUsed = answer.retriesUsed
+    }
 }

@@ -17,9 +17,9 @@ final class Settlement<Value: Sendable>: Sendable {
     /// What cancels the call.
     let cancellation: SubmissionCancellation?
     /// Told of a failure that nobody has looked at when the last reference goes.
-    private let unseen: (@Sendable (any Error) -> Void)?
+    private let unseen: UnseenFailures?
 
-    init(cancelledBy cancellation: SubmissionCancellation? = nil, unseen: (@Sendable (any Error) -> Void)? = nil) {
+    init(cancelledBy cancellation: SubmissionCancellation? = nil, unseen: UnseenFailures? = nil) {
         self.cancellation = cancellation
         self.unseen = unseen
     }
@@ -30,7 +30,7 @@ final class Settlement<Value: Sendable>: Sendable {
             guard !state.isSeen, case .failure(let error)? = state.outcome else { return nil }
             return error
         }
-        if let error { unseen(error) }
+        if let error { unseen.note(error) }
     }
 
     /// How it ended, if it has.

@@ -8,13 +8,15 @@ final class SubmissionCancellation: Sendable {
     private struct State {
         var isCancelled = false
         var isEnded = false
-        var calls: [(channel: ActorChannel, waiter: CallWaiter)] = []
+        /// A call that is open; most submissions never have more than one at a time.
+        var first: (channel: ActorChannel, call: OutgoingCall)?
+        var others: [(channel: ActorChannel, call: OutgoingCall)] = []
         var task: Task<Void, Never>?
     }
 
     /// The actor that is called, and the place in the order of its calls that is held for the first one. A task has none.
     private let channel: ActorChannel?
-    private let ticket: SubmissionOrder<ActorChannel.Submission>.Ticket
+    private let ticket: SubmissionOrder<OutgoingCall>.Ticket
     private let isTaken: Atomic<Bool>
     private let state = Mutex(State())
 
@@ -36,7 +38,7 @@ final class SubmissionCancellation: Sendable {
     func channel(to actor: ActorID) -> ActorChannel? { channel?.actor == actor ? channel : nil }
 
     /// The place, for the first call to this channel's actor; `nil` for any other.
-    func takePlace(on channel: ActorChannel) -> SubmissionOrder<ActorChannel.Submission>.Ticket? {
+    func takePlace(on channel: ActorChannel) -> SubmissionOrder<OutgoingCall>.Ticket? {
         guard channel === self.channel, !isTaken.exchange(true, ordering: .relaxed) else { return nil }
         return ticket
     }
@@ -51,7 +53,7 @@ final class SubmissionCancellation: Sendable {
         let isOver = state.withLock { state in
             // It may have ended as well.
             if !state.isEnded { state.task = task }
-            return state.isCancelled && state.calls.isEmpty
+            return state.isCancelled && state.first == nil && state.others.isEmpty
         }
         if isOver { task.cancel() }
     }
@@ -66,15 +68,19 @@ final class SubmissionCancellation: Sendable {
 
     /// A call is made.
     /// - Throws: When the submission was cancelled before.
-    func enter(_ channel: ActorChannel, _ waiter: CallWaiter) throws {
+    func enter(_ channel: ActorChannel, _ call: OutgoingCall) throws {
         try state.withLock { state in
             guard !state.isCancelled else { throw CallerChannel.cancelledError(actor: channel.actor) }
-            state.calls.append((channel, waiter))
+            if state.first == nil { state.first = (channel, call) } else { state.others.append((channel, call)) }
         }
     }
 
     /// The call has ended.
-    func leave(_ waiter: CallWaiter) { state.withLock { $0.calls.removeAll { $0.waiter === waiter } } }
+    func leave(_ call: OutgoingCall) {
+        state.withLock { state in
+            if state.first?.call === call { state.first = nil } else { state.others.removeAll { $0.call === call } }
+        }
+    }
 
     /// Cancels the calls that are open, and makes no more.
     /// - Parameter ended: Called when there are none, and the submission ends here; before its task hears of it, whose
@@ -82,13 +88,14 @@ final class SubmissionCancellation: Sendable {
     func cancel(_ cancellation: CallFrame.Cancellation, ended: () -> Void) {
         let (calls, task) = state.withLock { state in
             state.isCancelled = true
-            return (state.calls, state.calls.isEmpty ? state.task : nil)
+            let calls = (state.first.map { [$0] } ?? []) + state.others
+            return (calls, calls.isEmpty ? state.task : nil)
         }
         if calls.isEmpty {
             ended()
             releasePlace()
         }
         task?.cancel()
-        for call in calls { call.channel.cancel(call.waiter, cancellation) }
+        for (channel, call) in calls { channel.cancel(call, cancellation) }
     }
 }

@@ -11,8 +11,6 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     var genericSubstitutions: [String] = []
     /// Arguments that are references: the call is made when their values are there.
     var dependencies: [any CallDependency] = []
-    /// Whether the call lets others pass while it waits for these.
-    var overtakes = false
     /// The arguments by which the call is known when it is made again, if others than those that are sent: references
     /// have names of their own each time.
     private var numbered: [Int: [UInt8]] = [:]

@@ -55,15 +55,8 @@ extension ActorRuntime {
     public func schemaLock() async throws -> SchemaLock {
         for actor in try await actors() where actor.state != .dormant {
             do {
-                let identity = CallerChannel.Identity()
-                let answer = try await calls.call(
-                    actor.id,
-                    method: "",
-                    genericSubstitutions: [],
-                    arguments: [],
-                    identity: identity
-                )
-                try CallResult.check(answer.outcome, decoder)
+                let outcome = try await calls.make(OutgoingCall(""), on: calls.channel(to: actor.id))
+                try CallResult.check(outcome, decoder)
             } catch let error as ActorError where error.code == .unknownMethod {
                 // No actor has a method without a name; that it says so means that it is served.
                 continue

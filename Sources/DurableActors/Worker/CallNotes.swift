@@ -27,9 +27,10 @@ final class CallNotes: @unchecked Sendable {
     init(_ page: WorkerPage) { self.page = page }
 
     /// From now on the page says which job the loop runs.
-    func follow(_ loop: EventLoop) {
+    /// - Parameter isRehearsal: Whether another host of the process may be the one whose crashes matter.
+    func follow(_ loop: EventLoop, isRehearsal: Bool) {
         loop.watchJobs { [self] in runs(UInt64($0)) }
-        page.watchCrashes()
+        if !isRehearsal { page.watchCrashes() }
     }
 
     private func runs(_ job: UInt64) {

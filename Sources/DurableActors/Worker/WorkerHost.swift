@@ -28,6 +28,7 @@ final class WorkerHost: @unchecked Sendable {
     let assignment: Assignment
     let loop: EventLoop
     let link: SupervisorLink
+    private let isRehearsal: Bool
     private let listenerDescriptor: Int32
     private let page: WorkerPage
     let notes: CallNotes
@@ -60,7 +61,16 @@ final class WorkerHost: @unchecked Sendable {
     /// What was said when the shard could not be hosted.
     private var refusal: WorkerReport?
 
-    init(_ assignment: Assignment, listener: Int32, page: WorkerPage, loop: EventLoop, link: SupervisorLink) {
+    /// - Parameter isRehearsal: Whether this is only practice, and the process may get a real assignment meanwhile.
+    init(
+        _ assignment: Assignment,
+        listener: Int32,
+        page: WorkerPage,
+        loop: EventLoop,
+        link: SupervisorLink,
+        isRehearsal: Bool = false
+    ) {
+        self.isRehearsal = isRehearsal
         self.assignment = assignment
         listenerDescriptor = listener
         self.page = page
@@ -100,7 +110,7 @@ final class WorkerHost: @unchecked Sendable {
             log: { WorkerMain.log($0) }
         )
         loop.setBatchEnd { [self] in flush() }
-        notes.follow(loop)
+        notes.follow(loop, isRehearsal: isRehearsal)
         bringUp()
     }
 

@@ -21,7 +21,7 @@ final class WorkerRehearsal: Sendable {
     private let control: EventLoop
     private let directory: String
     private let actor: ActorID
-    /// Notes of crashes go there until there is an assignment.
+    /// Where open turns are noted, for nobody.
     private let page: WorkerPage
     private let isOver = Mutex(false)
 
@@ -41,14 +41,10 @@ final class WorkerRehearsal: Sendable {
         practiseMessages()
         control.schedule(after: Limits.rehearsalPause) {
             guard !isAssigned(), let rehearsal = try? WorkerRehearsal(control) else { return }
-            // Keeps it for the process's life: its page stays mapped for whoever notes a crash.
-            current.withLock { $0 = rehearsal }
             rehearsal.perform(lives[...])
             control.schedule(after: Limits.rehearsalTime) { rehearsal.end() }
         }
     }
-
-    private static let current = Mutex<WorkerRehearsal?>(nil)
 
     /// The first messages of a worker, which come before anything else.
     private static func practiseMessages() {
@@ -93,7 +89,14 @@ final class WorkerRehearsal: Sendable {
                 reconnection: SupervisorLink.Reconnection(lost: { _ in }, opened: { _ in }, received: { _, _, _ in })
             )
             let assignment = Self.assignment(actor, directory, life)
-            let host = WorkerHost(assignment, listener: dup(listener.descriptor), page: page, loop: loop, link: link)
+            let host = WorkerHost(
+                assignment,
+                listener: dup(listener.descriptor),
+                page: page,
+                loop: loop,
+                link: link,
+                isRehearsal: true
+            )
             loop.start()
             loop.execute { [self] in
                 OwnProcess.yieldToOthers()

@@ -71,9 +71,10 @@ package struct CallerChannel: Sendable {
         /// What it is told apart from other calls of its key by; `nil` for its method and arguments as they are.
         package var checksum: UInt32?
 
-        package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
+        package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0, checksum: UInt32? = nil) {
             self.deduplication = deduplication
             self.firstSent = firstSent
+            self.checksum = checksum
         }
     }
 

@@ -1,8 +1,8 @@
 internal import DurableCore
 internal import Synchronization
 
-/// One caller that waits for the outcome of one call; resumed once, by whatever comes first.
-final class CallWaiter: Sendable {
+/// A call of this process on its way, and its caller that waits; resumed once, by whatever comes first.
+final class OutgoingCall: Sendable {
     private struct State {
         var continuation: UnsafeContinuation<CallOutcome, any Error>?
         var result: Result<CallOutcome, any Error>?
@@ -11,7 +11,28 @@ final class CallWaiter: Sendable {
         var retriesUsed = 0
     }
 
+    let method: String
+    let genericSubstitutions: [String]
+    /// Each CBOR.
+    let arguments: [[UInt8]]
+    let identity: CallerChannel.Identity
+    /// How hard it is tried.
+    let effort: CallEffort
     private let state = Mutex(State())
+
+    init(
+        _ method: String,
+        genericSubstitutions: [String] = [],
+        arguments: [[UInt8]] = [],
+        identity: CallerChannel.Identity = CallerChannel.Identity(),
+        effort: CallEffort = CallEffort()
+    ) {
+        self.method = method
+        self.genericSubstitutions = genericSubstitutions
+        self.arguments = arguments
+        self.identity = identity
+        self.effort = effort
+    }
 
     /// The call's number, once it has one.
     var sequence: UInt64? { state.withLock { $0.sequence } }
@@ -22,6 +43,11 @@ final class CallWaiter: Sendable {
     /// Whether the worker said that it keeps a record of the call, and how many retries it had used when it was answered.
     var answer: (isRecorded: Bool, retriesUsed: Int) { state.withLock { ($0.isRecorded, $0.retriesUsed) } }
 
+    /// About how many bytes it has on the wire.
+    var byteCount: Int {
+        arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
+    }
+
     /// Gives the call its number. False when the caller was cancelled before.
     func assign(_ sequence: UInt64) -> Bool {
         state.withLock { state in
@@ -31,7 +57,7 @@ final class CallWaiter: Sendable {
     }
 
     /// Waits; `body` sets things in motion.
-    nonisolated(nonsending) func wait(_ body: () -> Void) async throws -> CallOutcome {
+    func wait(_ body: () -> Void) async throws -> CallOutcome {
         // SAFETY: it is resumed exactly once: here when the result is there, else by whoever puts the first result there
         // and takes the continuation away.
         try await withUnsafeThrowingContinuation { continuation in
