@@ -45,6 +45,12 @@ import Testing
     ) async throws {
         try await withStrangers(durability) { counter, supervisor, strangers in
             for pid in strangers { kill(pid, SIGSTOP) }
+            // Until the last of its threads has stopped, one could answer.
+            try await eventually("they stand still") {
+                strangers.filter { Processes.isAlive($0) && !Processes.isStopped($0) }
+            } is: {
+                $0.isEmpty
+            }
             kill(supervisor, SIGKILL)
             let third = try await counter.add(10)
             #expect(third == (durability == .none ? 10 : 11))

@@ -105,7 +105,7 @@ extension ActorHost {
     ///
     /// A task is good for several turns, one after the other: calls that wait begin where the one before them has ended.
     func begin(_ call: InboundCall) {
-        if isHandingOver, following == nil {
+        if isHandingOver, following == nil, !host.loop.isBatchOver {
             following = call
             return
         }
@@ -135,7 +135,7 @@ extension ActorHost {
         host.assertOnLoop()
         call.running = nil
         // A task that was cancelled is no good for another turn.
-        isHandingOver = isSerial && !isLast && !Task.isCancelled && !host.loop.isBatchOver
+        isHandingOver = isSerial && !isLast && !Task.isCancelled
         finish(call, result, turn)
         isHandingOver = false
         host.notes.end(turn.takeNote())
