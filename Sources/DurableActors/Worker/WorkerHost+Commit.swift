@@ -16,7 +16,10 @@ extension WorkerHost {
             } else if let store {
                 passes(.workerBeforeCommit)
                 let released = takeReleased()
+                let begun = ContinuousClock.now
                 try store.commit(released.isEmpty ? group.writeSets : group.writeSets + released)
+                // Mostly a commit takes as long for many changes as for few. Nobody waits when there is nothing to do.
+                loop.allowBatches(of: (ContinuousClock.now - begun) * Limits.batchTimePerCommitTime)
                 passes(.workerAfterCommit)
             }
         } catch {
