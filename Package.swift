@@ -26,10 +26,11 @@ let package = Package(
     targets: [
         // L0: C. The role constructor and thin Linux shims; the system's LMDB.
         .target(name: "CDurable"),
+        .target(name: "CChecksum"),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
 
         // L1: pure decisions, the codec, the typed store underneath.
-        .target(name: "DurableCore", swiftSettings: settings),
+        .target(name: "DurableCore", dependencies: ["CChecksum"], swiftSettings: settings),
         .target(name: "CBOR", swiftSettings: settings),
         .target(name: "DurableLMDB", dependencies: ["CLMDB"], swiftSettings: settings),
 

@@ -85,6 +85,8 @@ package enum Limits {
     package static let firstExpirySweep: Duration = .seconds(30)
     /// Turns of an actor that follow one another without others having their turn on the worker's loop.
     package static let turnsInARowMax = 64
+    /// A batch of a worker's loop may take this many times as long as the last commit took, within the loop's bounds.
+    package static let batchTimePerCommitTime = 4
     /// Commit groups larger than this are committed before the batch ends.
     package static let commitGroupCallsMax = 1024
     /// Larger values are stored in portions.

@@ -90,7 +90,7 @@ package struct WriteTransaction: ~Copyable, ReadableTransaction {
         if status != 0 { throw LMDBError(status: status, while: "recording the format", at: access.path) }
     }
 
-    private mutating func check(_ status: Int32, _ action: String, _ database: Database) throws(LMDBError) {
+    mutating func check(_ status: Int32, _ action: String, _ database: Database) throws(LMDBError) {
         if status == 0 { return }
         if status == MDB_MAP_FULL { hasFilledMap = true }
         throw LMDBError(status: status, while: "\(action) \"\(database.name)\"", at: access.path)

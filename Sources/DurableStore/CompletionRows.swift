@@ -1,10 +1,10 @@
 internal import DurableCore
 
 extension Completion {
-    func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 32)
+    func payload() -> [UInt8] {
+        var writer = ByteWriter(reserving: 64)
         write(to: &writer)
-        return StoredValue.seal(writer.bytes)
+        return writer.bytes
     }
 
     init(decoding value: [UInt8], id: CallID) throws(MalformedBytes) {
@@ -38,11 +38,11 @@ struct KeyedRow {
         self.completion = completion
     }
 
-    func encoded() -> [UInt8] {
-        var writer = ByteWriter(reserving: 48)
+    func payload() -> [UInt8] {
+        var writer = ByteWriter(reserving: 72)
         writer.write(expires)
         completion.write(to: &writer)
-        return StoredValue.seal(writer.bytes)
+        return writer.bytes
     }
 
     /// Reads a row; whose call it was is not stored.
@@ -68,11 +68,11 @@ struct SessionRow: Hashable {
         self.lastSeen = lastSeen
     }
 
-    func encoded() -> [UInt8] {
+    func payload() -> [UInt8] {
         var writer = ByteWriter(reserving: 16)
         writer.write(frontier)
         writer.write(lastSeen)
-        return StoredValue.seal(writer.bytes)
+        return writer.bytes
     }
 
     init(decoding value: [UInt8]) throws(MalformedBytes) {

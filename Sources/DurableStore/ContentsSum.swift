@@ -23,26 +23,39 @@ struct ContentsSum: Hashable, Sendable {
     }
 
     /// A row is there now. Its envelope, with the checksum of its payload, stands for the whole.
-    mutating func add(_ key: some Collection<UInt8>, _ row: some Collection<UInt8>, in database: String) {
-        value &+= Self.hash(key, row, database)
+    mutating func add(_ key: [UInt8], _ row: [UInt8], in database: String) {
+        row.withUnsafeBytes { value &+= Self.hash(key, $0, database) }
+    }
+
+    /// A row is there now of which this is the envelope's header.
+    mutating func add(_ key: [UInt8], _ header: StoredValue.Header, in database: String) {
+        withUnsafeTemporaryAllocation(byteCount: StoredValue.headerBytes, alignment: 1) { bytes in
+            header.write(to: bytes)
+            value &+= Self.hash(key, UnsafeRawBufferPointer(bytes), database)
+        }
     }
 
     /// A row is there no more.
-    mutating func remove(_ key: some Collection<UInt8>, _ row: some Collection<UInt8>, in database: String) {
+    mutating func remove(_ key: [UInt8], _ row: UnsafeRawBufferPointer, in database: String) {
         value &-= Self.hash(key, row, database)
     }
 
-    private static func hash(
-        _ key: some Collection<UInt8>,
-        _ row: some Collection<UInt8>,
-        _ database: String
-    ) -> UInt64 {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(database.utf8.count + StoredValue.headerBytes + key.count + 1)
-        bytes += database.utf8
-        bytes.append(0)
-        bytes += row.prefix(StoredValue.headerBytes)
-        bytes += key
-        return SipHash128.hash(bytes).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    private static func hash(_ key: [UInt8], _ row: UnsafeRawBufferPointer, _ database: String) -> UInt64 {
+        let name = database.utf8
+        let header = UnsafeRawBufferPointer(rebasing: row.prefix(StoredValue.headerBytes))
+        let count = name.count + 1 + header.count + key.count
+        return withUnsafeTemporaryAllocation(byteCount: count, alignment: 8) { bytes in
+            var end = 0
+            for byte in name {
+                bytes[end] = byte
+                end += 1
+            }
+            bytes[end] = 0
+            end += 1
+            UnsafeMutableRawBufferPointer(rebasing: bytes[end...]).copyMemory(from: header)
+            end += header.count
+            key.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[end...]).copyMemory(from: $0) }
+            return SipHash128.prefix(of: UnsafeRawBufferPointer(bytes))
+        }
     }
 }

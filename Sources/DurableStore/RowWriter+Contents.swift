@@ -1,3 +1,4 @@
+internal import DurableCore
 internal import DurableLMDB
 
 /// The only ways in which rows change, so that the checksum over them does as well.
@@ -14,6 +15,23 @@ extension RowWriter {
         try transaction.put(key, row, in: database)
     }
 
+    /// Stores a row with this payload in place of whatever was there. The payload is copied once, to where it is kept.
+    mutating func store(
+        _ key: [UInt8],
+        payload: [UInt8],
+        schemaVersion: UInt32 = 0,
+        in database: Database,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        try takeOut(key, in: database, transaction)
+        let header = payload.withUnsafeBytes { StoredValue.Header($0, schemaVersion: schemaVersion) }
+        contents?.add(key, header, in: database.name)
+        try transaction.put(key, byteCount: StoredValue.headerBytes + payload.count, in: database) { row in
+            header.write(to: row)
+            UnsafeMutableRawBufferPointer(rebasing: row[StoredValue.headerBytes...]).copyBytes(from: payload)
+        }
+    }
+
     /// Deletes a row, if it is there.
     mutating func delete(
         _ key: [UInt8],
@@ -22,6 +40,18 @@ extension RowWriter {
     ) throws(LMDBError) {
         try takeOut(key, in: database, transaction)
         try transaction.delete(key, in: database)
+    }
+
+    /// Deletes the rows from one key on up to another, which stays, and says how many there were.
+    mutating func delete(
+        from start: [UInt8],
+        upTo end: [UInt8],
+        in database: Database,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) -> Int {
+        try transaction.delete(from: start, upTo: end, in: database) { key, row in
+            contents?.remove(Array(key), row, in: database.name)
+        }
     }
 
     /// Deletes all rows whose keys start with a prefix.
@@ -53,8 +83,7 @@ extension RowWriter {
         in database: Database,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) {
-        guard var contents else { return }
-        _ = try transaction.withValue(key, in: database) { contents.remove(key, $0, in: database.name) }
-        self.contents = contents
+        guard contents != nil else { return }
+        try transaction.lend(key, in: database) { contents?.remove(key, $0, in: database.name) }
     }
 }

@@ -15,6 +15,8 @@ struct RowWriter {
     var undo: [ActorID: UndoLog] = [:]
     /// Actors whose earlier states were dropped with them.
     var forgotten: Set<ActorID> = []
+    /// What the transaction's records change of their sessions.
+    var sessions = SessionChanges()
 
     init(databases: ShardDatabases, fence: Fence, contents: ContentsSum? = nil) {
         self.databases = databases
@@ -66,6 +68,7 @@ struct RowWriter {
             try delete(ShardLayout.keyedKey(set.actor, key), in: databases.keyed, &transaction)
         case .removeActor:
             undo[set.actor] = nil
+            forgetSessions(of: set.actor)
             try forgetHistory(of: set.actor, &transaction)
             for (key, _) in try transaction.entries(prefix: set.actor.bytes, in: databases.state) {
                 try discardRows(of: key, set.actor, &transaction)
@@ -91,7 +94,7 @@ struct RowWriter {
         try discardPortions(of: key, set.actor, in: database, &transaction)
         try note(key, set.actor, in: database, transaction)
         guard payload.count > Limits.storedValueBytesMax else {
-            try store(key, StoredValue.seal(payload, schemaVersion: schema), in: database, &transaction)
+            try store(key, payload: payload, schemaVersion: schema, in: database, &transaction)
             return
         }
         let reference = PortionsReference(rows: fence.nextRows, length: UInt64(payload.count))
@@ -99,14 +102,9 @@ struct RowWriter {
         fence.hasPortions = true
         let starts = stride(from: 0, to: payload.count, by: Limits.storedPortionBytes)
         for (index, start) in starts.enumerated() {
-            let portion = payload[start..<min(start + Limits.storedPortionBytes, payload.count)]
+            let portion = Array(payload[start..<min(start + Limits.storedPortionBytes, payload.count)])
             let key = ShardLayout.portionKey(reference.rows, index)
-            try store(
-                key,
-                StoredValue.seal(portion, schemaVersion: schema),
-                in: databases.entries,
-                &transaction
-            )
+            try store(key, payload: portion, schemaVersion: schema, in: databases.entries, &transaction)
         }
         let row = StoredValue.seal(reference.encoded(), kind: .portions, schemaVersion: schema)
         try store(key, row, in: database, &transaction)
@@ -134,10 +132,12 @@ struct RowWriter {
         in database: Database,
         _ transaction: inout WriteTransaction
     ) throws {
-        guard fence.hasPortions,
-            try transaction.withValue(key, in: database, { $0.first == StoredValue.Kind.portions.rawValue }) == true,
-            let old = try transaction.get(key, in: database)
-        else { return }
+        guard fence.hasPortions else { return }
+        var old: [UInt8]?
+        try transaction.lend(key, in: database) { row in
+            if row.first == StoredValue.Kind.portions.rawValue { old = Array(row) }
+        }
+        guard let old else { return }
         try discard(PortionsReference(decoding: StoredValue.openAny(old).payload).rows, actor, &transaction)
     }
 

@@ -32,7 +32,12 @@ package enum ShardLayout {
         "\(runtime)/shards/\(shard)/socket"
     }
 
-    static func stateKey(_ actor: ActorID, field: String) -> [UInt8] { actor.bytes + Array(field.utf8) }
+    static func stateKey(_ actor: ActorID, field: String) -> [UInt8] {
+        var writer = ByteWriter(reserving: 16 + field.utf8.count)
+        writer.write(actor)
+        writer.write(raw: field.utf8)
+        return writer.bytes
+    }
 
     static func schemaKey(_ actor: ActorID) -> [UInt8] { Array("schema".utf8) + actor.bytes }
 

@@ -8,32 +8,39 @@ extension ShardStore {
         let databases = databases
         let now = history.isEmpty ? 0 : WallClock.milliseconds
         let time = commitTime
+        let group = WriteGroup(writeSets)
+        var fenceRow: [UInt8] = []
         let (written, marks) = try write("committing") { transaction throws in
-            let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
-            guard var next = stored, next.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            var next = try self.ownedFence(transaction)
             let firstNewRows = next.nextRows
             next.version += 1
             next.nextRows = max(next.nextRows, self.fence.nextRows)
             var writer = RowWriter(databases: databases, fence: next, contents: self.contents)
-            for set in writeSets {
+            for place in group.places {
+                let set = group[place]
                 // The first state replaces none.
-                if history[set.actor] != nil, writer.undo[set.actor] == nil,
+                if !history.isEmpty, history[set.actor] != nil, writer.undo[set.actor] == nil,
                     try transaction.contains(set.actor.bytes, in: databases.actors)
                 {
                     writer.undo[set.actor] = UndoLog(firstNewRows: firstNewRows)
                 }
-                for change in set.changes { try writer.apply(change, of: set, &transaction) }
+                for change in set.changes where !group.isReplaced(change, at: place) {
+                    try writer.apply(change, of: set, &transaction)
+                }
                 guard let completion = set.completion else { continue }
-                writer.undo[set.actor]?.calls.append(completion.id)
+                if !writer.undo.isEmpty { writer.undo[set.actor]?.calls.append(completion.id) }
                 try writer.record(completion, of: set.actor, at: time, &transaction)
             }
+            try writer.finishSessions(at: time, &transaction)
             let marks = try writer.keepHistory(history, self.historyMarks, now: now, &transaction)
-            try transaction.put(ShardLayout.fenceKey, writer.fence.encoded(), in: databases.meta)
+            fenceRow = writer.fence.encoded()
+            try transaction.put(ShardLayout.fenceKey, fenceRow, in: databases.meta)
             try writer.storeContents(&transaction)
             self.passes(.workerInsideCommit)
             return (writer, marks)
         }
         fence = written.fence
+        committedFence = (fenceRow, written.fence)
         contents = written.contents
         historyMarks = marks
         if written.hasDiscarded { hasDiscarded = true }
@@ -41,6 +48,20 @@ extension ShardStore {
             // The commit is done, whatever becomes of this; the next look comes soon.
             _ = try? environment.checkReaders()
         }
+    }
+
+    /// What is stored of the shard's owner.
+    /// - Throws: When that is another worker by now.
+    private func ownedFence(_ transaction: borrowing WriteTransaction) throws -> Fence {
+        var isOurs = false
+        try transaction.lend(ShardLayout.fenceKey, in: databases.meta) { row in
+            isOurs = row.elementsEqual(committedFence.row)
+        }
+        // What this process has written itself needs no reading.
+        if isOurs { return committedFence.fence }
+        let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
+        guard let stored, stored.epoch == fence.epoch else { throw fencedError(stored) }
+        return stored
     }
 
     /// Records which actor lives here; with its first state, in one transaction.

@@ -14,6 +14,8 @@ package final class ShardStore {
     let passes: (FaultPoint) -> Void
     /// What this owner last wrote or read.
     package internal(set) var fence: Fence
+    /// The row of the last commit, and what it says; empty before the first.
+    var committedFence: (row: [UInt8], fence: Fence)
     /// The actors of which earlier states are kept, and which.
     package var history: [ActorID: HistoryPolicy] = [:]
     /// The states that are kept, as far as they have been looked at.
@@ -45,6 +47,7 @@ package final class ShardStore {
         self.unflushedBoot = unflushedBoot
         self.passes = passes
         fence = Fence(epoch: 0, version: 0, pid: 0, incarnation: 0)
+        committedFence = ([], fence)
     }
 
     /// Opens a shard, or creates it. With `.disk`, everything in it is made durable before anything is served from it.

@@ -102,7 +102,7 @@ extension EventLoop {
     private func runWork() {
         // Work that work makes belongs to the batch, so that what it finishes is committed and sent together; but what
         // is finished does not wait long for what is not.
-        let deadline = durable_io_now() + EventLoop.batchNanosecondsMax
+        let deadline = durable_io_now() + confined.batchNanoseconds
         confined.batchDeadline = deadline
         for _ in 0..<jobsPerBatchMax.load(ordering: .relaxed) {
             if confined.workIndex == confined.work.count {

@@ -35,6 +35,8 @@ package final class EventLoop: Sendable {
         /// Work that was taken out of the inbox; `workIndex` is the next item.
         var work: [Work] = []
         var workIndex = 0
+        /// How long a batch may take.
+        var batchNanoseconds = EventLoop.batchTime.wholeNanoseconds
         /// When the batch has taken long enough.
         var batchDeadline: UInt64 = 0
         /// Told which job runs.
@@ -55,8 +57,10 @@ package final class EventLoop: Sendable {
     static let alarmKey: UInt64 = .max
     /// How long what other threads leave to a sleeping loop to write may wait for what follows it.
     static let alarmNanoseconds: UInt64 = 50_000
-    /// How long a batch may take before what it has finished is committed and sent.
-    static let batchNanosecondsMax: UInt64 = 500_000
+    /// How long a batch may take before what it has finished is committed and sent, unless more was allowed.
+    static let batchTime = Duration.microseconds(500)
+    /// The most that can be allowed.
+    static let batchTimeMax = Duration.milliseconds(8)
 
     /// The name of the loop and, cut to 15 bytes, of its thread.
     package let name: String
@@ -112,6 +116,12 @@ package final class EventLoop: Sendable {
 
     /// Whether what runs should let the batch end, so that what is finished is committed and sent. Only on the loop.
     package var isBatchOver: Bool { durable_io_now() >= confined.batchDeadline }
+
+    /// Lets batches take this long, within bounds: what ends them is dear, and worth more work at a time. Only on the
+    /// loop.
+    package func allowBatches(of duration: Duration) {
+        confined.batchNanoseconds = min(max(duration, Self.batchTime), Self.batchTimeMax).wholeNanoseconds
+    }
 
     /// Runs `work` on the loop, after everything that was handed over before; from any thread.
     package func execute(_ work: @escaping @Sendable () -> Void) {
@@ -192,6 +202,14 @@ package final class EventLoop: Sendable {
     func setAlarm() {
         // Without the alarm, at once.
         if durable_io_alarm_set(alarmDescriptor, EventLoop.alarmNanoseconds) < 0 { wake() }
+    }
+}
+
+extension Duration {
+    /// Of a duration that is not negative and shorter than centuries.
+    fileprivate var wholeNanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 }
 

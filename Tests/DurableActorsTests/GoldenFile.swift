@@ -98,7 +98,7 @@ struct GoldenFile: Equatable {
         if row.database == ShardLayout.done, row.key.suffix(8).allSatisfy({ $0 == 0 }) {
             var session = try SessionRow(decoding: row.value)
             session.lastSeen = 1
-            row.value = session.encoded()
+            row.value = StoredValue.seal(session.payload())
         }
         guard row.database == ShardLayout.meta else { return row }
         if row.key == ShardLayout.clockKey {

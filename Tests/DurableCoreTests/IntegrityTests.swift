@@ -24,6 +24,9 @@ struct IntegrityTests {
                 }
                 #expect(CRC32C.checksum(part) == ~crc)
                 #expect(CRC32C.checksum(part.lazy.map(\.self)) == ~crc)
+                #expect(part.withUnsafeBytes { CRC32C.checksumByTable($0) } == ~crc)
+                let middle = (start + end) / 2
+                #expect(CRC32C.checksum(bytes[middle..<end], after: CRC32C.checksum(bytes[start..<middle])) == ~crc)
             }
         }
     }

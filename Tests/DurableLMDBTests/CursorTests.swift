@@ -104,4 +104,23 @@ struct CursorTests {
         try environment.tryWrite { try $0.deleteAll(in: environment.main) }
         #expect(try environment.statistics().entries == ["main": 0, "other": 0])
     }
+
+    @Test func deletingFromOneKeyUpToAnotherLeavesTheOthers() throws {
+        let environment = try filled(keys("a", "b", "b/1", "b/2", "c", "d"))
+        var seen: [[UInt8]] = []
+        let deleted = try environment.tryWrite { transaction in
+            seen = []
+            return try transaction.delete(from: Array("b".utf8), upTo: Array("c".utf8), in: environment.main) {
+                seen.append(Array($0) + Array($1.suffix(1)))
+            }
+        }
+        #expect(deleted == 3)
+        #expect(seen == keys("b*", "b/1*", "b/2*"))
+        let left = try environment.tryRead { try $0.entries(prefix: [], in: environment.main) }
+        #expect(left.map(\.key) == keys("a", "c", "d"))
+        let none = try environment.tryWrite { transaction in
+            try transaction.delete(from: Array("x".utf8), upTo: Array("z".utf8), in: environment.main) { _, _ in }
+        }
+        #expect(none == 0)
+    }
 }

@@ -231,4 +231,26 @@ struct TransactionTests {
         #expect(refusal(opening: folder.path + "/none", .small(readOnly: true))?.code == .missing)
         #expect(try folder.contents() == ["store"])
     }
+
+    @Test func aValueCanBeWrittenWhereItIsKept() throws {
+        let environment = try Environment.small(at: folder.store)
+        let main = environment.main
+        for count in [0, 1, 100, 5_000] {
+            let key: [UInt8] = [1, 2]
+            let value = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+            try environment.tryWrite { transaction in
+                try transaction.put(key, byteCount: count, in: main) { $0.copyBytes(from: value) }
+                let written = try transaction.get(key, in: main)
+                #expect(written == value)
+            }
+            let stored = try environment.tryRead { try $0.get(key, in: main) }
+            #expect(stored == value)
+        }
+        for key in [[], [UInt8](repeating: 1, count: 512)] {
+            let error = #expect(throws: LMDBError.self) {
+                try environment.tryWrite { try $0.put(key, byteCount: 1, in: main) { $0[0] = 0 } }
+            }
+            #expect(error?.code == .badValueSize)
+        }
+    }
 }

@@ -31,7 +31,7 @@ struct Rule: Sendable, CustomStringConvertible {
         let drivers: Set = ["DurableProcess", "DurableTransport", "DurableStore", "DurableSupervisor"]
         let framework = leaves.union(drivers)
         return [
-            "DurableCore": [],
+            "DurableCore": ["CChecksum"],
             "CBOR": [],
             "DurableLMDB": ["CLMDB"],
             "DurableProcess": ["CDurable", "DurableCore"],
@@ -48,7 +48,7 @@ struct Rule: Sendable, CustomStringConvertible {
         ]
     }()
 
-    private static let ours = Set(layersBelow.keys).union(["CLMDB", "CDurable"])
+    private static let ours = Set(layersBelow.keys).union(["CChecksum", "CLMDB", "CDurable"])
     private static let impure: Set = ["Glibc", "Foundation", "FoundationEssentials", "Dispatch", "Synchronization"]
     private static let testing: Set = ["Testing", "XCTest"]
 

@@ -79,6 +79,10 @@ final class Activation {
     func takeChanges() throws -> [WriteSet.Change] {
         guard let access else { return [] }
         var changes: [WriteSet.Change] = []
+        guard !formerRows.isEmpty else {
+            for cell in cells { try cell.takeChanges(as: cell.name, access, into: &changes) }
+            return changes
+        }
         for cell in cells {
             var own: [WriteSet.Change] = []
             try cell.takeChanges(as: cell.name, access, into: &own)

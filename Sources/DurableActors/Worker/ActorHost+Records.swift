@@ -15,7 +15,7 @@ extension ActorHost {
             progress = try reading { () throws(StoreError) in try store.progress(of: id.session, with: self.id) }
         }
         progress.frontier = max(progress.frontier, call.firstIncomplete)
-        progress.lastSeen = store.now
+        progress.lastSeen = host.roughTime
         sessions[id.session] = progress
         guard id.sequence >= progress.frontier else {
             // Its caller has had the outcome, and the record is gone: a copy of the frame was late.

@@ -7,6 +7,7 @@ internal import DurableTransport
 extension WorkerHost {
     /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
     func flush() {
+        forgetTime()
         guard isOpen, let group = gate.take() else { return }
         do throws(StoreError) {
             if let store, group.writeSets.isEmpty {
@@ -14,14 +15,22 @@ extension WorkerHost {
                 try store.verifyOwnership()
             } else if let store {
                 passes(.workerBeforeCommit)
-                try store.commit(group.writeSets + takeReleased())
+                let released = takeReleased()
+                let begun = ContinuousClock.now
+                try store.commit(released.isEmpty ? group.writeSets : group.writeSets + released)
+                // Mostly a commit takes as long for many changes as for few. Nobody waits when there is nothing to do.
+                loop.allowBatches(of: (ContinuousClock.now - begun) * Limits.batchTimePerCommitTime)
                 passes(.workerAfterCommit)
             }
         } catch {
             commitFailed(group, error)
             return
         }
-        for set in group.writeSets { actors[set.actor]?.committed(set) }
+        var actor: ActorHost?
+        for set in group.writeSets {
+            if actor?.id != set.actor { actor = actors[set.actor] }
+            actor?.committed(set)
+        }
         for held in group.replies {
             passes(.workerBeforeReply)
             held.actor.answer(held)

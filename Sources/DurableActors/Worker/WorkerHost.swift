@@ -45,6 +45,8 @@ final class WorkerHost: @unchecked Sendable {
     var epoch: Epoch = 0
     var gate = OutputGate<HeldReply>()
     var actors: [ActorID: ActorHost] = [:]
+    /// The shard's time, as first asked for since the last batch's end.
+    private var batchTime: UInt64?
     /// Calls to actors that the supervisor is being asked about.
     var unknown: [ActorID: [InboundCall]] = [:]
     var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
@@ -188,6 +190,17 @@ final class WorkerHost: @unchecked Sendable {
         resumeSnapshots()
         startExpiry()
     }
+
+    /// The shard's time, up to a batch of the loop too old: for what only decides how long memory is kept.
+    var roughTime: UInt64 {
+        if let batchTime { return batchTime }
+        let time = store?.now ?? 0
+        batchTime = time
+        return time
+    }
+
+    /// The batch is over: time is asked for again.
+    func forgetTime() { batchTime = nil }
 
     /// How long the records of a session are kept after its last change.
     var sessionLeaseMilliseconds: UInt64 { assignment.configuration.sessionLeaseMilliseconds }

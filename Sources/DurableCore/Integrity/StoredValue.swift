@@ -28,23 +28,58 @@ package enum StoredValue {
         package var payload: ArraySlice<UInt8>
     }
 
+    /// What stands before a payload, ready to be written wherever there is room for both.
+    package struct Header: Sendable {
+        private let kind: Kind
+        private let schema: UInt32
+        private let length: UInt32
+        private let checksum: UInt32
+
+        /// The header of this payload.
+        package init(_ payload: UnsafeRawBufferPointer, kind: Kind = .value, schemaVersion: UInt32 = 0) {
+            self.kind = kind
+            schema = schemaVersion
+            length = UInt32(payload.count)
+            // The header's own checksum is mixed in, so that no field of it can change unseen.
+            checksum =
+                withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { head in
+                    Self.write(kind, schemaVersion, UInt32(payload.count), to: head)
+                    return CRC32C.checksum(UnsafeRawBufferPointer(head))
+                } ^ CRC32C.checksum(payload)
+        }
+
+        /// Writes the header's 13 bytes to the beginning of a buffer.
+        package func write(to buffer: UnsafeMutableRawBufferPointer) {
+            Self.write(kind, schema, length, to: buffer)
+            buffer.storeBytes(of: checksum.littleEndian, toByteOffset: 9, as: UInt32.self)
+        }
+
+        private static func write(
+            _ kind: Kind,
+            _ schema: UInt32,
+            _ length: UInt32,
+            to buffer: UnsafeMutableRawBufferPointer
+        ) {
+            buffer[0] = kind.rawValue
+            buffer.storeBytes(of: schema.littleEndian, toByteOffset: 1, as: UInt32.self)
+            buffer.storeBytes(of: length.littleEndian, toByteOffset: 5, as: UInt32.self)
+        }
+    }
+
     /// The bytes before the payload.
     package static let headerBytes = 13
 
     /// Wraps a payload.
-    package static func seal(
-        _ payload: some Collection<UInt8>,
-        kind: Kind = .value,
-        schemaVersion: UInt32 = 0
-    ) -> [UInt8] {
-        var writer = ByteWriter(reserving: headerBytes + payload.count)
-        writer.write(kind.rawValue)
-        writer.write(schemaVersion)
-        writer.write(UInt32(payload.count))
-        let head = writer.bytes
-        writer.write(checksum(head: head[...], payload: payload))
-        writer.write(raw: payload)
-        return writer.bytes
+    package static func seal(_ payload: [UInt8], kind: Kind = .value, schemaVersion: UInt32 = 0) -> [UInt8] {
+        payload.withUnsafeBytes { payload in
+            let header = Header(payload, kind: kind, schemaVersion: schemaVersion)
+            return [UInt8](unsafeUninitializedCapacity: headerBytes + payload.count) { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                header.write(to: bytes)
+                UnsafeMutableRawBufferPointer(rebasing: bytes[headerBytes...]).copyMemory(from: payload)
+                count = headerBytes + payload.count
+            }
+        }
     }
 
     /// Unwraps a value that must not be of another kind, or says what is wrong with it.
