@@ -82,7 +82,7 @@ final class DecodingSession {
 
     /// If the item is a `nil` that is present inside an optional of the given type, where that `nil` is.
     func presentNil(at position: Int, in type: (any Any.Type)?) -> Int? {
-        guard bytes[position] == NilMarker.bytes[0], let count = NilMarker.count(bytes, at: position), count > 0,
+        guard bytes[position] == NilMarker.bytes[0], let count = bytes.withUnsafeBufferPointer({ NilMarker.count($0, at: position - bytes.startIndex) }), count > 0,
             isNestedOptional(type)
         else { return nil }
         return position + NilMarker.bytes.count
