@@ -35,44 +35,96 @@ public struct CBORDecoder: Sendable {
     ///
     /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-        try decode(type, from: bytes[...])
+        try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0)) }
     }
 
     /// Decodes a value from a part of a larger buffer, without copying it.
     ///
     /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: ArraySlice<UInt8>) throws -> Value {
-        let session = try session(for: bytes)
-        let position = session.bytes.startIndex
-        return try session.decode(type, at: position, []) {
-            let root = DecoderNode(session: session)
-            return try root.decodeIndirectly(type, at: position, key: nil, depth: 0)
+        try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0)) }
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, from input: Input) throws -> Value {
+        let form = DirectForm(type)
+        if let value = plain(type, form, input) { return value }
+        let kit = DecodingKit.take()
+        do {
+            try begin(kit.session, input)
+            let value = try kit.decode(type, form)
+            kit.keep()
+            return value
+        } catch {
+            kit.discard()
+            throw error
         }
     }
 
-    private func session(for bytes: ArraySlice<UInt8>) throws -> DecodingSession {
+    /// Reads the most frequent values without a session, if the whole input is one in its usual form.
+    ///
+    /// - Returns: nil for anything else, which may be an error.
+    @inline(__always)
+    private func plain<Value>(_ type: Value.Type, _ form: DirectForm, _ input: Input) -> Value? {
+        guard form.isSingle, input.count > 0, input.count <= limits.totalBytesMax, limits.allocationBudget == nil
+        else { return nil }
+        switch form {
+        case .string:
+            let initial = input[0]
+            guard initial >> 5 == MajorType.text, Int(initial & 0x1f) == input.count - 1, initial & 0x1f < 24 else {
+                return nil
+            }
+            let text = input[1..<input.count]
+            return text.isText ? known(String(decoding: text, as: UTF8.self), as: type) : nil
+        case .int:
+            let width = input.count - 1
+            let initial = input[0]
+            if width == 0 {
+                if initial < 24 { return known(Int(initial), as: type) }
+                return initial >> 5 == MajorType.negative && initial < 0x38
+                    ? known(~Int(initial & 0x1f), as: type) : nil
+            }
+            guard initial >> 5 <= MajorType.negative, initial & 0x1f >= 24, initial & 0x1f <= 27,
+                1 << Int(initial & 0x1f - 24) == width, let number = Int(exactly: input.number(at: 1, width: width))
+            else { return nil }
+            return known(initial >> 5 == MajorType.unsigned ? number : ~number, as: type)
+        case .bool:
+            guard input.count == 1 else { return nil }
+            if input[0] == InitialByte.trueValue { return known(true, as: type) }
+            return input[0] == InitialByte.falseValue ? known(false, as: type) : nil
+        case .double:
+            guard input.count == 9, input[0] == InitialByte.double else { return nil }
+            return known(Double(bitPattern: input.number(at: 1, width: 8)), as: type)
+        default: return nil
+        }
+    }
+
+    /// Checks the input and makes it that of a session.
+    private func begin(_ session: DecodingSession, _ input: Input) throws {
         let depthMax = min(max(limits.depthMax, 1), 512)
         do {
-            guard bytes.count <= limits.totalBytesMax else {
-                throw Malformed("\(bytes.count) bytes are more than \(limits.totalBytesMax)", at: bytes.startIndex)
+            guard input.count <= limits.totalBytesMax else {
+                throw Malformed("\(input.count) bytes are more than \(limits.totalBytesMax)", at: 0)
             }
-            var scanner = Scanner(bytes: bytes, depthMax: depthMax)
+            var scanner = Scanner(bytes: input, depthMax: depthMax)
             try scanner.scanInput()
-            var budget = limits.allocationBudget ?? bytes.count.saturating(times: 32, plus: 1 << 20)
-            var ordered = bytes
-            if !scanner.isOrdered {
-                budget -= bytes.count.saturating(
-                    times: 2,
-                    plus: scanner.entryCount * MemoryLayout<MapEntry>.stride
-                )
-                guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: bytes.startIndex) }
-                ordered = try Normaliser.normalised(bytes)[...]
+            var budget = limits.allocationBudget ?? input.count.saturating(times: 32, plus: 1 << 20)
+            if scanner.isOrdered {
+                session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
+                return
             }
-            return DecodingSession(bytes: ordered, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            let entryBytes = scanner.entryCount * MemoryLayout<MapEntry>.stride
+            budget -= input.count.saturating(times: 2, plus: entryBytes)
+            guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: 0) }
+            let ordered = try Normaliser.normalised(input)
+            session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            ordered.withUnsafeBufferPointer { session.replaceBytes($0) }
         } catch let error as Malformed {
-            let offset = error.position - bytes.startIndex
             throw DecodingError.dataCorrupted(
-                .init(codingPath: [], debugDescription: "\(error.message) (at byte \(offset))", underlyingError: nil)
+                .init(
+                    codingPath: [],
+                    debugDescription: "\(error.message) (at byte \(error.position))",
+                    underlyingError: nil
+                )
             )
         }
     }

@@ -113,7 +113,7 @@ extension DecodingSession {
             try charge(Int(head.argument), path())
             let content = position..<position + Int(head.argument)
             position = content.upperBound
-            return head.major == MajorType.bytes ? .bytes(Array(bytes[content])) : .text(text(content))
+            return head.major == MajorType.bytes ? .bytes(Array(bytes[content])) : .text(bytes.text(content))
         case MajorType.array:
             let count = Int(head.argument)
             try charge(count * MemoryLayout<CBORValue>.stride, path())

@@ -13,9 +13,10 @@ struct Memory<Element: BitwiseCopyable>: ~Copyable {
     private(set) var capacity: Int
     private let isOwned: Bool
 
+    /// Makes memory with some room; if it is none, nothing is allocated before the first element.
     init(capacity: Int) {
-        self.capacity = capacity + Self.slack
-        base = .allocate(capacity: self.capacity)
+        self.capacity = capacity > 0 ? capacity + Self.slack : 0
+        base = capacity > 0 ? .allocate(capacity: self.capacity) : UnsafeMutablePointer(bitPattern: 64)!
         isOwned = true
     }
 
@@ -28,7 +29,7 @@ struct Memory<Element: BitwiseCopyable>: ~Copyable {
     }
 
     deinit {
-        if isOwned { base.deallocate() }
+        if isOwned && capacity > 0 { base.deallocate() }
     }
 
     subscript(index: Int) -> Element {
@@ -63,7 +64,7 @@ struct Memory<Element: BitwiseCopyable>: ~Copyable {
         let wanted = max(count + added + Self.slack, capacity * 2)
         let larger = UnsafeMutablePointer<Element>.allocate(capacity: wanted)
         larger.update(from: base, count: count)
-        base.deallocate()
+        if capacity > 0 { base.deallocate() }
         base = larger
         capacity = wanted
     }
@@ -134,6 +135,7 @@ extension Memory<UInt8> {
         reserve(length)
         let target = UnsafeMutableRawPointer(base + count)
         let source = UnsafeRawPointer(other.base + start)
+        if length == 0 { return }
         if length <= 32 {
             target.storeBytes(of: source.loadUnaligned(as: SIMD32<UInt8>.self), as: SIMD32<UInt8>.self)
         } else {

@@ -2,17 +2,16 @@
 ///
 /// It runs only on input that a `Scanner` has accepted, which bounds its recursion.
 struct Normaliser: ~Copyable {
-    private let bytes: ArraySlice<UInt8>
-    private var position: Int
+    private let bytes: Input
+    private var position = 0
     private var writer: Writer
 
-    private init(bytes: ArraySlice<UInt8>) {
+    private init(bytes: Input) {
         self.bytes = bytes
-        position = bytes.startIndex
         writer = Writer(capacity: bytes.count)
     }
 
-    static func normalised(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> [UInt8] {
+    static func normalised(_ bytes: Input) throws(Malformed) -> [UInt8] {
         var normaliser = Normaliser(bytes: bytes)
         try normaliser.copyItem()
         return normaliser.writer.bytes.array()
