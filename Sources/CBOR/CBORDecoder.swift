@@ -47,7 +47,14 @@ public struct CBORDecoder: Sendable {
 
     private func decode<Value: Decodable>(_ type: Value.Type, from input: Input) throws -> Value {
         let form = DirectForm(type)
-        if let value = plain(type, form, input) { return value }
+        if input.count <= limits.totalBytesMax && limits.allocationBudget == nil {
+            switch form {
+            case .int: if let integer = input.plainInteger { return known(integer, as: type) }
+            case .string: if let string = input.plainString { return known(string, as: type) }
+            case .bool: if let flag = input.plainBoolean { return known(flag, as: type) }
+            default: break
+            }
+        }
         let kit = DecodingKit.take()
         do {
             try begin(kit.session, input)
@@ -57,44 +64,6 @@ public struct CBORDecoder: Sendable {
         } catch {
             kit.discard()
             throw error
-        }
-    }
-
-    /// Reads the most frequent values without a session, if the whole input is one in its usual form.
-    ///
-    /// - Returns: nil for anything else, which may be an error.
-    @inline(__always)
-    private func plain<Value>(_ type: Value.Type, _ form: DirectForm, _ input: Input) -> Value? {
-        guard form.isSingle, input.count > 0, input.count <= limits.totalBytesMax, limits.allocationBudget == nil
-        else { return nil }
-        switch form {
-        case .string:
-            let initial = input[0]
-            guard initial >> 5 == MajorType.text, Int(initial & 0x1f) == input.count - 1, initial & 0x1f < 24 else {
-                return nil
-            }
-            let text = input[1..<input.count]
-            return text.isText ? known(String(decoding: text, as: UTF8.self), as: type) : nil
-        case .int:
-            let width = input.count - 1
-            let initial = input[0]
-            if width == 0 {
-                if initial < 24 { return known(Int(initial), as: type) }
-                return initial >> 5 == MajorType.negative && initial < 0x38
-                    ? known(~Int(initial & 0x1f), as: type) : nil
-            }
-            guard initial >> 5 <= MajorType.negative, initial & 0x1f >= 24, initial & 0x1f <= 27,
-                1 << Int(initial & 0x1f - 24) == width, let number = Int(exactly: input.number(at: 1, width: width))
-            else { return nil }
-            return known(initial >> 5 == MajorType.unsigned ? number : ~number, as: type)
-        case .bool:
-            guard input.count == 1 else { return nil }
-            if input[0] == InitialByte.trueValue { return known(true, as: type) }
-            return input[0] == InitialByte.falseValue ? known(false, as: type) : nil
-        case .double:
-            guard input.count == 9, input[0] == InitialByte.double else { return nil }
-            return known(Double(bitPattern: input.number(at: 1, width: 8)), as: type)
-        default: return nil
         }
     }
 

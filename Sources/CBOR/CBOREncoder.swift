@@ -45,6 +45,7 @@ public struct CBOREncoder: Sendable {
 
     private func single<Value>(_ value: Value, _ form: DirectForm) -> [UInt8] {
         let capacity = form.byteCountMax(value)
+        guard capacity > 512 else { return withShort(value, form, capacity) { Array($0) } }
         return [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             var memory = Memory(filling: UnsafeMutableBufferPointer(rebasing: buffer[..<capacity]))
             memory.write(value, as: form)
@@ -53,11 +54,21 @@ public struct CBOREncoder: Sendable {
     }
 
     private func append<Value>(_ value: Value, _ form: DirectForm, to bytes: inout [UInt8]) {
-        let capacity = form.byteCountMax(value)
+        withShort(value, form, form.byteCountMax(value)) { bytes.append(contentsOf: $0) }
+    }
+
+    /// Writes a single value to the stack, unless it is long.
+    @inline(__always)
+    private func withShort<Value, Result>(
+        _ value: Value,
+        _ form: DirectForm,
+        _ capacity: Int,
+        _ body: (UnsafeBufferPointer<UInt8>) -> Result
+    ) -> Result {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { buffer in
             var memory = Memory(filling: buffer)
             memory.write(value, as: form)
-            bytes.append(contentsOf: memory.elements)
+            return body(memory.elements)
         }
     }
 }

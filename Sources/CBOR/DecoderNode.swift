@@ -110,22 +110,31 @@ final class DecoderNode: Decoder {
         depth: Int
     ) throws -> Value {
         try checkLevel(key)
-        if form != .none {
-            let path = { self.codingPath + (key.map { [$0] } ?? []) }
-            if let array = try session.decodeArray(type, as: form, at: position, path()) { return array }
+        if form != .none, session.contentHead(position).major == MajorType.array {
+            return try session.decodeArray(type, as: form, at: position, codingPath + (key.map { [$0] } ?? []))
         }
         var child = takeChild()
         child.open(type: type, position: position, parent: self, key: key, level: level + 1, depth: depth)
-        let value = try Value(from: child)
-        if isKnownUniquelyReferenced(&child) {
-            child.parent = nil
-            child.key = nil
-            // The index of a large map is not kept.
-            if child.slots.capacity <= 4096 { spare = child }
-        } else {
-            session.isReusable = false
+        do {
+            let value = try Value(from: child)
+            takeBack(&child)
+            return value
+        } catch {
+            takeBack(&child)
+            throw error
         }
-        return value
+    }
+
+    /// Keeps a child that is done, unless someone else still has it.
+    private func takeBack(_ child: inout DecoderNode) {
+        guard isKnownUniquelyReferenced(&child) else {
+            session.isReusable = false
+            return
+        }
+        child.parent = nil
+        child.key = nil
+        // The index of a large map is not kept.
+        if child.slots.capacity <= 4096 { spare = child }
     }
 
     private func takeChild() -> DecoderNode {

@@ -45,15 +45,14 @@ extension DecodingSession {
         }
     }
 
-    /// Reads an array whose type has a direct form; nil if the type has none, or the item is no array.
+    /// Reads an array of a type that has a direct form.
     func decodeArray<Value>(
         _ type: Value.Type,
         as form: DirectForm,
         at position: Int,
         _ path: @autoclosure () -> [any CodingKey]
-    ) throws -> Value? {
+    ) throws -> Value {
         let head = contentHead(position)
-        guard head.major == MajorType.array else { return nil }
         switch form {
         case .strings:
             let strings: [String] = try elements(head) { try string(at: $0, path() + [IndexKey($1)]) }
@@ -64,7 +63,7 @@ extension DecodingSession {
         case .doubles:
             let numbers: [Double] = try elements(head) { try double(at: $0, path() + [IndexKey($1)]) }
             return known(numbers, as: type)
-        default: return nil
+        default: preconditionFailure("not the form of an array")
         }
     }
 

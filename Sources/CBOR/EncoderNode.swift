@@ -228,6 +228,7 @@ final class EncoderNode: Encoder {
         } catch {
             child.abandon()
             output.pointee.turn = level
+            if !isKnownUniquelyReferenced(&child) { session.isReusable = false }
             throw error
         }
         output.pointee.turn = level

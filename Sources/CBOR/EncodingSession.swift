@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// What all nodes of one encoding share.
 final class EncodingSession {
     // SAFETY: these are only read and assigned, and what is assigned runs no code of the encoded types.
@@ -75,8 +73,9 @@ final class EncodingSink {
 
 /// All that an encoding needs, kept from one to the next.
 final class EncodingKit {
-    /// A kit whose buffer has grown larger is not kept.
+    /// A kit whose memory has grown larger is not kept.
     private static let byteCountMax = 64 << 10
+    private static let entryCountMax = 4096
     private static let shelf = Shelf<EncodingKit>()
 
     let sink = EncodingSink()
@@ -91,7 +90,9 @@ final class EncodingKit {
 
     /// Keeps the kit for another encoding, unless something of it may still be in use.
     static func keep(_ kit: EncodingKit) {
-        guard kit.session.isReusable && kit.sink.writer.pointee.bytes.capacity <= byteCountMax else { return }
+        guard kit.session.isReusable, kit.sink.writer.pointee.bytes.capacity <= byteCountMax,
+            kit.sink.writer.pointee.entries.capacity <= entryCountMax
+        else { return }
         kit.session.end()
         shelf.keep(kit)
     }

@@ -48,16 +48,9 @@ struct Input {
         return number(at: range.lowerBound, width: 8) & ~(.max >> UInt64(range.count * 8))
     }
 
+    /// A string from bytes that are known to be well-formed UTF-8, because a `Scanner` has accepted them.
     @inline(__always)
-    func text(_ range: Range<Int>) -> String { String(decoding: self[range], as: UTF8.self) }
-
-    /// Whether two pieces are in ascending bytewise order, and not equal.
-    @inline(__always)
-    func isAscending(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
-        let (leftWord, rightWord) = (word(left), word(right))
-        if leftWord != rightWord { return leftWord < rightWord }
-        return self[left].order(self[right]) < 0
-    }
+    func text(_ range: Range<Int>) -> String { self[range].checkedText }
 }
 
 extension UnsafeBufferPointer<UInt8> {
@@ -107,6 +100,10 @@ extension UnsafeBufferPointer<UInt8> {
     /// True if the bytes are well-formed UTF-8.
     @inline(__always)
     var isText: Bool { isASCII || isWideText }
+
+    /// The string of bytes for which `isText` is true.
+    @inline(__always)
+    var checkedText: String { unsafe String(copying: UTF8Span(unchecked: span, isKnownASCII: isASCII)) }
 
     @inline(never)
     private var isWideText: Bool {

@@ -96,22 +96,35 @@ struct Scanner {
             throw Malformed("a map of \(head.argument) entries, but \(remaining) bytes remain", at: start)
         }
         entryCount += Int(head.argument)
-        var previous: Range<Int>?
+        var previous = 0..<0
+        var previousWord: UInt64 = 0
         for _ in 0..<Int(head.argument) {
             let keyStart = position
             try scanItem(depth: depth)
-            if isOrdered { isOrdered = isOrderedKey(keyStart..<position, after: previous) }
-            previous = keyStart..<position
+            if isOrdered {
+                let key = keyStart..<position
+                let word = bytes.word(key)
+                isOrdered =
+                    isShortKey(key) && (word > previousWord || word == previousWord && isAscending(previous, key))
+                previous = key
+                previousWord = word
+            }
             try scanItem(depth: depth)
         }
     }
 
-    /// True if the key is an integer or string in shortest form and its bytes come after those of the previous key.
-    private func isOrderedKey(_ key: Range<Int>, after previous: Range<Int>?) -> Bool {
+    /// True if the key is an integer or string in its shortest form.
+    @inline(__always)
+    private func isShortKey(_ key: Range<Int>) -> Bool {
+        let initial = bytes[key.lowerBound]
+        if initial >> 5 <= MajorType.text && initial & 0x1f < 24 { return true }
         let head = Head.trusted(bytes, at: key.lowerBound)
-        guard head.major <= MajorType.text && head.isShortest && !head.isIndefinite else { return false }
-        guard let previous else { return true }
-        return bytes.isAscending(previous, key)
+        return head.major <= MajorType.text && head.isShortest && !head.isIndefinite
+    }
+
+    /// Whether two keys, of which the first is empty if there was none, are in strictly ascending order.
+    private func isAscending(_ previous: Range<Int>, _ key: Range<Int>) -> Bool {
+        bytes[previous].order(bytes[key]) < 0
     }
 
     private mutating func scanTag(_ head: Head, at start: Int, depth: Int) throws(Malformed) {

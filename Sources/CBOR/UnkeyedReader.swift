@@ -78,7 +78,8 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
             return try decodeNil() ? nil : try decode(type)
         }
         let key = IndexKey(currentIndex)
-        let value = try node.decodeIndirectly(type, form: DirectForm(type), at: inner, key: key, depth: node.depth + 1)
+        let form = DirectForm(type)
+        let value = try node.decodeIndirectly(type, form: form, at: inner, key: key, depth: node.depth + 1)
         advance()
         return value
     }
@@ -138,7 +139,8 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         let value = try items.decode(type, at: item, path) { form in
             let parent = DecoderNode(session: items)
             parent.open(type: nil, position: item, parent: node, key: nil, level: node.level, depth: node.depth)
-            return try parent.decodeIndirectly(type, form: form, at: item, key: IndexKey(currentIndex), depth: node.depth + 1)
+            let key = IndexKey(currentIndex)
+            return try parent.decodeIndirectly(type, form: form, at: item, key: key, depth: node.depth + 1)
         }
         advance()
         return value
