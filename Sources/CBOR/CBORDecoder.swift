@@ -35,44 +35,65 @@ public struct CBORDecoder: Sendable {
     ///
     /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-        try decode(type, from: bytes[...])
+        try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0)) }
     }
 
     /// Decodes a value from a part of a larger buffer, without copying it.
     ///
     /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: ArraySlice<UInt8>) throws -> Value {
-        let session = try session(for: bytes)
-        let position = session.bytes.startIndex
-        return try session.decode(type, at: position, []) {
-            let root = DecoderNode(session: session)
-            return try root.decodeIndirectly(type, at: position, key: nil, depth: 0)
+        try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0)) }
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, from input: Input) throws -> Value {
+        let form = DirectForm(type)
+        if input.count <= limits.totalBytesMax && limits.allocationBudget == nil {
+            switch form {
+            case .int: if let integer = input.plainInteger { return known(integer, as: type) }
+            case .string: if let string = input.plainString { return known(string, as: type) }
+            case .bool: if let flag = input.plainBoolean { return known(flag, as: type) }
+            default: break
+            }
+        }
+        let kit = DecodingKit.take()
+        do {
+            try begin(kit.session, input)
+            let value = try kit.decode(type, form)
+            kit.keep()
+            return value
+        } catch {
+            kit.discard()
+            throw error
         }
     }
 
-    private func session(for bytes: ArraySlice<UInt8>) throws -> DecodingSession {
+    /// Checks the input and makes it that of a session.
+    private func begin(_ session: DecodingSession, _ input: Input) throws {
         let depthMax = min(max(limits.depthMax, 1), 512)
         do {
-            guard bytes.count <= limits.totalBytesMax else {
-                throw Malformed("\(bytes.count) bytes are more than \(limits.totalBytesMax)", at: bytes.startIndex)
+            guard input.count <= limits.totalBytesMax else {
+                throw Malformed("\(input.count) bytes are more than \(limits.totalBytesMax)", at: 0)
             }
-            var scanner = Scanner(bytes: bytes, depthMax: depthMax)
+            var scanner = Scanner(bytes: input, depthMax: depthMax)
             try scanner.scanInput()
-            var budget = limits.allocationBudget ?? bytes.count.saturating(times: 32, plus: 1 << 20)
-            var ordered = bytes
-            if !scanner.isOrdered {
-                budget -= bytes.count.saturating(
-                    times: 2,
-                    plus: scanner.entryCount * MemoryLayout<MapEntry>.stride
-                )
-                guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: bytes.startIndex) }
-                ordered = try Normaliser.normalised(bytes)[...]
+            var budget = limits.allocationBudget ?? input.count.saturating(times: 32, plus: 1 << 20)
+            if scanner.isOrdered {
+                session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
+                return
             }
-            return DecodingSession(bytes: ordered, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            let entryBytes = scanner.entryCount * MemoryLayout<MapEntry>.stride
+            budget -= input.count.saturating(times: 2, plus: entryBytes)
+            guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: 0) }
+            let ordered = try Normaliser.normalised(input)
+            session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            ordered.withUnsafeBufferPointer { session.replaceBytes($0) }
         } catch let error as Malformed {
-            let offset = error.position - bytes.startIndex
             throw DecodingError.dataCorrupted(
-                .init(codingPath: [], debugDescription: "\(error.message) (at byte \(offset))", underlyingError: nil)
+                .init(
+                    codingPath: [],
+                    debugDescription: "\(error.message) (at byte \(error.position))",
+                    underlyingError: nil
+                )
             )
         }
     }

@@ -19,8 +19,12 @@ public struct CBOREncoder: Sendable {
     /// - Throws: `EncodingError` if the value is nested too deeply or misuses its containers, and whatever the value's
     ///   own `encode(to:)` throws.
     public func encode<Value: Encodable>(_ value: Value) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        try encode(value, appendingTo: &bytes)
+        let form = DirectForm(Value.self)
+        if form.isSingle { return single(value, form) }
+        let kit = EncodingKit.take()
+        try kit.encode(value, form: form, userInfo: userInfo, depthMax: depthMax)
+        let bytes = kit.sink.writer.pointee.bytes.array()
+        EncodingKit.keep(kit)
         return bytes
     }
 
@@ -28,27 +32,43 @@ public struct CBOREncoder: Sendable {
     ///
     /// - Throws: the same as `encode(_:)`.
     public func encode<Value: Encodable>(_ value: Value, appendingTo bytes: inout [UInt8]) throws {
-        var writer = Writer(bytes: bytes)
-        bytes = []
-        let byteCount = writer.bytes.count
-        if writer.writeDirectly(value) {
-            bytes = writer.bytes
+        let form = DirectForm(Value.self)
+        if form.isSingle {
+            append(value, form, to: &bytes)
             return
         }
-        writer.reserve()
-        let sink = EncodingSink(writer: writer)
-        writer.bytes = []
-        do {
-            let session = EncodingSession(userInfo: userInfo, depthMax: min(max(depthMax, 1), 512))
-            let root = EncoderNode(session: session, sink: sink)
-            root.open(type: nil, parent: nil, key: nil, level: 0, depth: 0)
-            try root.encodeIndirectly(value, key: nil, depth: 0)
-            if let failure = session.failure { throw failure }
-            bytes = sink.writer.bytes
-        } catch {
-            sink.writer.truncate(byteCount: byteCount, entryCount: 0)
-            bytes = sink.writer.bytes
-            throw error
+        let kit = EncodingKit.take()
+        try kit.encode(value, form: form, userInfo: userInfo, depthMax: depthMax)
+        bytes.append(contentsOf: kit.sink.writer.pointee.bytes.elements)
+        EncodingKit.keep(kit)
+    }
+
+    private func single<Value>(_ value: Value, _ form: DirectForm) -> [UInt8] {
+        let capacity = form.byteCountMax(value)
+        guard capacity > 512 else { return withShort(value, form, capacity) { Array($0) } }
+        return [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            var memory = Memory(filling: UnsafeMutableBufferPointer(rebasing: buffer[..<capacity]))
+            memory.write(value, as: form)
+            count = memory.count
+        }
+    }
+
+    private func append<Value>(_ value: Value, _ form: DirectForm, to bytes: inout [UInt8]) {
+        withShort(value, form, form.byteCountMax(value)) { bytes.append(contentsOf: $0) }
+    }
+
+    /// Writes a single value to the stack, unless it is long.
+    @inline(__always)
+    private func withShort<Value, Result>(
+        _ value: Value,
+        _ form: DirectForm,
+        _ capacity: Int,
+        _ body: (UnsafeBufferPointer<UInt8>) -> Result
+    ) -> Result {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { buffer in
+            var memory = Memory(filling: buffer)
+            memory.write(value, as: form)
+            return body(memory.elements)
         }
     }
 }

@@ -24,7 +24,7 @@ extension CBORValue: Codable {
         }
         node.become(.single)
         try node.beginSingleValue()
-        try node.sink.writer.write(self, depth: node.depth, limit: node.session.depthMax) {
+        try node.output.pointee.write(self, depth: node.depth, limit: node.session.depthMax) {
             node.invalid($0, value: self)
         }
     }
@@ -77,9 +77,9 @@ extension Writer {
         let start = openContainer()
         let firstEntry = entries.count
         for entry in map {
-            try beginEntry { writer throws(Failure) in
-                try writer.write(entry.key, depth: depth, limit: limit, invalid: invalid)
-            }
+            let index = beginKey()
+            try write(entry.key, depth: depth, limit: limit, invalid: invalid)
+            endKey(index)
             try write(entry.value, depth: depth, limit: limit, invalid: invalid)
         }
         let hasDuplicates = closeMap(at: start, firstEntry: firstEntry)
@@ -113,7 +113,7 @@ extension DecodingSession {
             try charge(Int(head.argument), path())
             let content = position..<position + Int(head.argument)
             position = content.upperBound
-            return head.major == MajorType.bytes ? .bytes(Array(bytes[content])) : .text(text(content))
+            return head.major == MajorType.bytes ? .bytes(Array(bytes[content])) : .text(bytes.text(content))
         case MajorType.array:
             let count = Int(head.argument)
             try charge(count * MemoryLayout<CBORValue>.stride, path())

@@ -100,7 +100,7 @@ extension CBORValue: Equatable {
         } catch {
             return false
         }
-        return leftWriter.bytes == rightWriter.bytes
+        return leftWriter.bytes.elements.elementsEqual(rightWriter.bytes.elements)
     }
 }
 

@@ -44,13 +44,12 @@ enum NilMarker {
     static let bytes: [UInt8] = [0xd9, 0xd9, 0xf7]
 
     /// How many markers precede the null at `position`, or nil if what is there is anything else.
-    static func count<Bytes>(_ source: Bytes, at position: Int) -> Int?
-    where Bytes: RandomAccessCollection<UInt8>, Bytes.Index == Int {
+    static func count(_ source: UnsafeBufferPointer<UInt8>, at position: Int) -> Int? {
         var position = position
         var count = 0
-        while position < source.endIndex {
+        while position < source.count {
             if source[position] == InitialByte.null { return count }
-            guard source[position] == bytes[0], source.endIndex - position > 3,
+            guard source[position] == bytes[0], source.count - position > 3,
                 source[position + 1] == bytes[1], source[position + 2] == bytes[2]
             else { return nil }
             position += 3
@@ -65,66 +64,4 @@ enum NilMarker {
 func known<Known, Value>(_ value: Value, as type: Known.Type) -> Known {
     // SAFETY: callers have compared the metatypes, so both names stand for one type.
     unsafe unsafeBitCast(value, to: type)
-}
-
-extension Writer {
-    /// Writes a value whose type has a direct form, without going through its `encode(to:)`.
-    ///
-    /// - Returns: false, having written nothing, for any other type.
-    mutating func writeDirectly<Value>(_ value: Value) -> Bool {
-        if Value.self == String.self {
-            write(known(value, as: String.self))
-        } else if Value.self == Int.self {
-            write(known(value, as: Int.self))
-        } else if Value.self == Double.self {
-            write(known(value, as: Double.self))
-        } else if Value.self == Bool.self {
-            write(known(value, as: Bool.self))
-        } else if Value.self == [UInt8].self {
-            write(byteString: known(value, as: [UInt8].self))
-        } else if Value.self == Float.self {
-            write(Double(known(value, as: Float.self)))
-        } else if Value.self == ContiguousArray<UInt8>.self {
-            write(byteString: known(value, as: ContiguousArray<UInt8>.self))
-        } else {
-            return writeIntegerDirectly(value)
-        }
-        return true
-    }
-
-    private mutating func writeIntegerDirectly<Value>(_ value: Value) -> Bool {
-        if Value.self == Int64.self {
-            write(known(value, as: Int64.self))
-        } else if Value.self == UInt64.self {
-            write(known(value, as: UInt64.self))
-        } else if Value.self == Int32.self {
-            write(known(value, as: Int32.self))
-        } else if Value.self == UInt32.self {
-            write(known(value, as: UInt32.self))
-        } else if Value.self == UInt8.self {
-            write(known(value, as: UInt8.self))
-        } else if Value.self == UInt.self {
-            write(known(value, as: UInt.self))
-        } else {
-            return writeRareIntegerDirectly(value)
-        }
-        return true
-    }
-
-    private mutating func writeRareIntegerDirectly<Value>(_ value: Value) -> Bool {
-        if Value.self == Int16.self {
-            write(known(value, as: Int16.self))
-        } else if Value.self == UInt16.self {
-            write(known(value, as: UInt16.self))
-        } else if Value.self == Int8.self {
-            write(known(value, as: Int8.self))
-        } else if Value.self == Int128.self {
-            write(known(value, as: Int128.self))
-        } else if Value.self == UInt128.self {
-            write(known(value, as: UInt128.self))
-        } else {
-            return false
-        }
-        return true
-    }
 }

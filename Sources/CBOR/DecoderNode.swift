@@ -1,12 +1,15 @@
 /// Where an entry of a map lies. Entries whose keys are neither text nor integers that fit `Int` have none.
-struct MapSlot {
-    var isText: Bool
+struct MapSlot: BitwiseCopyable {
+    /// The first bytes of the encoded key, as in `KeyText`.
+    var word: UInt64
     /// Where the key's text begins; for an integer key its rank in the order of encoded integers.
     var start: Int
     /// The length of the key's text.
     var length: Int
     /// Where the value begins.
     var value: Int
+
+    var isText: Bool { word >> 61 == UInt64(MajorType.text) }
 
     /// Encoded integers are in this order: from 0 up, then from -1 down.
     static func rank(_ integer: Int) -> UInt { integer >= 0 ? UInt(integer) : 1 << 63 | UInt(~integer) }
@@ -30,13 +33,15 @@ final class DecoderNode: Decoder {
     /// How many arrays and maps enclose this place.
     var depth = 0
     /// The entries of the map in this place, ordered by key: integers first.
-    // SAFETY: no access to the slots runs code of the decoded types, so accesses cannot overlap.
-    @exclusivity(unchecked) private(set) var slots: [MapSlot] = []
-    private var textStart = 0
-    private var isIndexed = false
-    /// The slot after the one found last, which is often the one wanted next.
-    // SAFETY: an integer that is only read and assigned.
-    @exclusivity(unchecked) private var hint = 0
+    // SAFETY: no access to the slots runs code of the decoded types, so accesses cannot overlap; the same holds for
+    // the numbers below, which are only read and assigned.
+    @exclusivity(unchecked) private(set) var slots = Memory<MapSlot>(capacity: 0)
+    @exclusivity(unchecked) private var textStart = 0
+    @exclusivity(unchecked) private var isIndexed = false
+    /// How many keys have been looked up.
+    @exclusivity(unchecked) private var lookups = 0
+    /// For each lookup the slot that was found by the same one in the last map: types ask for their keys in one order.
+    @exclusivity(unchecked) private var guesses = Memory<UInt32>(capacity: 0)
     /// A closed child, kept to be used again.
     private var spare: DecoderNode?
 
@@ -94,29 +99,54 @@ final class DecoderNode: Decoder {
 
     /// Decodes a value through its `init(from:)`.
     ///
-    /// - Parameter depth: how many containers enclose the value.
+    /// - Parameters:
+    ///   - form: that of the type, which has none for single values.
+    ///   - depth: how many containers enclose the value.
     func decodeIndirectly<Value: Decodable>(
         _ type: Value.Type,
+        form: DirectForm,
         at position: Int,
         key: (any CodingKey)?,
         depth: Int
     ) throws -> Value {
         try checkLevel(key)
-        var child = spare ?? DecoderNode(session: session)
-        spare = nil
-        child.open(type: type, position: position, parent: self, key: key, level: level + 1, depth: depth)
-        let value = try Value(from: child)
-        if isKnownUniquelyReferenced(&child) {
-            child.parent = nil
-            child.key = nil
-            spare = child
+        if form != .none, session.contentHead(position).major == MajorType.array {
+            return try session.decodeArray(type, as: form, at: position, codingPath + (key.map { [$0] } ?? []))
         }
-        return value
+        var child = takeChild()
+        child.open(type: type, position: position, parent: self, key: key, level: level + 1, depth: depth)
+        do {
+            let value = try Value(from: child)
+            takeBack(&child)
+            return value
+        } catch {
+            takeBack(&child)
+            throw error
+        }
+    }
+
+    /// Keeps a child that is done, unless someone else still has it.
+    private func takeBack(_ child: inout DecoderNode) {
+        guard isKnownUniquelyReferenced(&child) else {
+            session.isReusable = false
+            return
+        }
+        child.parent = nil
+        child.key = nil
+        // The index of a large map is not kept.
+        if child.slots.capacity <= 4096 { spare = child }
+    }
+
+    private func takeChild() -> DecoderNode {
+        guard let child = spare else { return DecoderNode(session: session) }
+        spare = nil
+        return child
     }
 
     /// The decoder of a nested container or of a superclass's part.
     func openNested(at position: Int, key: any CodingKey) throws -> DecoderNode {
         try checkLevel(key)
+        session.isReusable = false
         let child = DecoderNode(session: session)
         child.open(type: nil, position: position, parent: self, key: key, level: level + 1, depth: depth + 1)
         return child
@@ -139,23 +169,25 @@ extension DecoderNode {
         }
         let count = Int(head.argument)
         try session.charge(count * MemoryLayout<MapSlot>.stride, codingPath)
-        slots.removeAll(keepingCapacity: true)
-        slots.reserveCapacity(count)
+        slots.truncate(0)
+        slots.reserve(count)
         textStart = 0
-        hint = 0
+        lookups = 0
         var next = head.next
         for _ in 0..<count {
             let key = Head.trusted(session.bytes, at: next)
             if key.major == MajorType.text {
-                let end = key.next + Int(key.argument)
-                slots.append(MapSlot(isText: true, start: key.next, length: Int(key.argument), value: end))
+                let length = Int(key.argument)
+                let end = key.next + length
+                let word = session.bytes.word(next..<end)
+                slots.append(MapSlot(word: word, start: key.next, length: length, value: end))
                 next = session.skip(end)
                 continue
             }
             let value = session.skip(next)
             if key.major <= MajorType.negative, let positive = Int(exactly: key.argument) {
                 let rank = MapSlot.rank(key.major == MajorType.unsigned ? positive : ~positive)
-                slots.append(MapSlot(isText: false, start: Int(bitPattern: rank), length: 0, value: value))
+                slots.append(MapSlot(word: 0, start: Int(bitPattern: rank), length: 0, value: value))
                 textStart = slots.count
             }
             next = session.skip(value)
@@ -187,18 +219,44 @@ extension DecoderNode {
         return position
     }
 
+    @inline(__always)
     private func findText(_ name: String) -> Int? {
-        let text = name.utf8.span
-        if hint < slots.count && slots[hint].isText && order(hint, text) == 0 { return take(hint) }
+        let found = name.utf8.withContiguousStorageIfAvailable { findText(KeyText($0)) }
+        return found ?? findSlowly(name)
+    }
+
+    /// Looks up a name that is not stored as UTF-8.
+    @inline(never)
+    private func findSlowly(_ name: String) -> Int? {
+        Array(name.utf8).withUnsafeBufferPointer { findText(KeyText($0)) }
+    }
+
+    private func findText(_ key: KeyText) -> Int? {
+        let lookup = lookups
+        lookups += 1
+        if lookup < guesses.count {
+            let guess = Int(guesses[lookup])
+            if guess < slots.count && key.order(slots[guess], session.bytes) == 0 { return slots[guess].value }
+        }
         var lower = textStart
         var upper = slots.count
         while lower < upper {
             let middle = (lower + upper) / 2
-            let order = order(middle, text)
-            if order == 0 { return take(middle) }
+            let order = key.order(slots[middle], session.bytes)
+            if order == 0 {
+                remember(middle, lookup)
+                return slots[middle].value
+            }
             if order < 0 { lower = middle + 1 } else { upper = middle }
         }
         return nil
+    }
+
+    /// Keeps a slot as the guess for a lookup, of which there are no more than in types that people write.
+    private func remember(_ slot: Int, _ lookup: Int) {
+        guard lookup < 256, let guess = UInt32(exactly: slot) else { return }
+        while guesses.count <= lookup { guesses.append(guess) }
+        guesses[lookup] = guess
     }
 
     private func findInteger(_ integer: Int) -> Int? {
@@ -212,24 +270,5 @@ extension DecoderNode {
             if found < rank { lower = middle + 1 } else { upper = middle }
         }
         return nil
-    }
-
-    private func take(_ index: Int) -> Int {
-        hint = index + 1
-        return slots[index].value
-    }
-
-    /// Compares the key of a slot with a name in the order of encoded keys: shorter ones first.
-    @inline(__always)
-    private func order(_ index: Int, _ name: Span<UInt8>) -> Int {
-        let slot = slots[index]
-        if slot.length != name.count { return slot.length - name.count }
-        var position = slot.start
-        for offset in name.indices {
-            let difference = Int(session.bytes[position]) - Int(name[offset])
-            if difference != 0 { return difference }
-            position += 1
-        }
-        return 0
     }
 }

@@ -1,44 +1,84 @@
 extension DecodingSession {
     /// Reads a value whose type has a direct form, without going through its `init(from:)`.
     ///
-    /// - Parameter otherwise: reads a value of any other type.
+    /// - Parameter otherwise: reads a value of any other form.
+    @inline(__always)
     func decode<Value>(
         _ type: Value.Type,
         at position: Int,
         _ path: @autoclosure () -> [any CodingKey],
-        otherwise: () throws -> Value
+        otherwise: (DirectForm) throws -> Value
     ) throws -> Value {
-        if type == String.self { return known(try string(at: position, path()), as: type) }
-        if type == Int.self { return known(try integer(at: position, path()) as Int, as: type) }
-        if type == Double.self { return known(try double(at: position, path()), as: type) }
-        if type == Bool.self { return known(try boolean(at: position, path()), as: type) }
-        if type == [UInt8].self { return known(try byteString(at: position, path()), as: type) }
-        if type == Float.self { return known(try float(at: position, path()), as: type) }
-        if type == ContiguousArray<UInt8>.self {
-            return known(ContiguousArray(try byteString(at: position, path())), as: type)
-        }
-        if type == CBORValue.self { return known(try value(at: position, path()), as: type) }
-        return try decodeInteger(type, at: position, path(), otherwise: otherwise)
+        let form = DirectForm(type)
+        if form.isSingle || form == .item { return try decode(type, as: form, at: position, path()) }
+        return try otherwise(form)
     }
 
-    private func decodeInteger<Value>(
+    /// Reads a value in the direct form of its type, which is not that of an array.
+    func decode<Value>(
         _ type: Value.Type,
+        as form: DirectForm,
         at position: Int,
-        _ path: @autoclosure () -> [any CodingKey],
-        otherwise: () throws -> Value
+        _ path: @autoclosure () -> [any CodingKey]
     ) throws -> Value {
-        if type == Int64.self { return known(try integer(at: position, path()) as Int64, as: type) }
-        if type == UInt64.self { return known(try integer(at: position, path()) as UInt64, as: type) }
-        if type == Int32.self { return known(try integer(at: position, path()) as Int32, as: type) }
-        if type == UInt32.self { return known(try integer(at: position, path()) as UInt32, as: type) }
-        if type == UInt8.self { return known(try integer(at: position, path()) as UInt8, as: type) }
-        if type == UInt.self { return known(try integer(at: position, path()) as UInt, as: type) }
-        if type == Int16.self { return known(try integer(at: position, path()) as Int16, as: type) }
-        if type == UInt16.self { return known(try integer(at: position, path()) as UInt16, as: type) }
-        if type == Int8.self { return known(try integer(at: position, path()) as Int8, as: type) }
-        if type == Int128.self { return known(try integer(at: position, path()) as Int128, as: type) }
-        if type == UInt128.self { return known(try integer(at: position, path()) as UInt128, as: type) }
-        return try otherwise()
+        switch form {
+        case .string: known(try string(at: position, path()), as: type)
+        case .int: known(try integer(at: position, path()) as Int, as: type)
+        case .double: known(try double(at: position, path()), as: type)
+        case .bool: known(try boolean(at: position, path()), as: type)
+        case .bytes: known(try byteString(at: position, path()), as: type)
+        case .float: known(try float(at: position, path()), as: type)
+        case .contiguousBytes: known(ContiguousArray(try byteString(at: position, path())), as: type)
+        case .item: known(try value(at: position, path()), as: type)
+        case .int64: known(try integer(at: position, path()) as Int64, as: type)
+        case .uint64: known(try integer(at: position, path()) as UInt64, as: type)
+        case .int32: known(try integer(at: position, path()) as Int32, as: type)
+        case .uint32: known(try integer(at: position, path()) as UInt32, as: type)
+        case .uint8: known(try integer(at: position, path()) as UInt8, as: type)
+        case .uint: known(try integer(at: position, path()) as UInt, as: type)
+        case .int16: known(try integer(at: position, path()) as Int16, as: type)
+        case .uint16: known(try integer(at: position, path()) as UInt16, as: type)
+        case .int8: known(try integer(at: position, path()) as Int8, as: type)
+        case .int128: known(try integer(at: position, path()) as Int128, as: type)
+        case .uint128: known(try integer(at: position, path()) as UInt128, as: type)
+        case .none, .strings, .ints, .doubles: preconditionFailure("not the form of a single value")
+        }
+    }
+
+    /// Reads an array of a type that has a direct form.
+    func decodeArray<Value>(
+        _ type: Value.Type,
+        as form: DirectForm,
+        at position: Int,
+        _ path: @autoclosure () -> [any CodingKey]
+    ) throws -> Value {
+        let head = contentHead(position)
+        switch form {
+        case .strings:
+            let strings: [String] = try elements(head) { try string(at: $0, path() + [IndexKey($1)]) }
+            return known(strings, as: type)
+        case .ints:
+            let integers: [Int] = try elements(head) { try integer(at: $0, path() + [IndexKey($1)]) }
+            return known(integers, as: type)
+        case .doubles:
+            let numbers: [Double] = try elements(head) { try double(at: $0, path() + [IndexKey($1)]) }
+            return known(numbers, as: type)
+        default: preconditionFailure("not the form of an array")
+        }
+    }
+
+    @inline(__always)
+    private func elements<Element>(_ head: Head, read: (Int, Int) throws -> Element) throws -> [Element] {
+        let count = Int(head.argument)
+        var elements: [Element] = []
+        // Not more than a little, before it is known that there is anything of the right type.
+        elements.reserveCapacity(min(count, 256))
+        var position = head.next
+        for index in 0..<count {
+            elements.append(try read(position, index))
+            position = skip(position)
+        }
+        return elements
     }
 
     // Errors.

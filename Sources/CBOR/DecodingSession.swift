@@ -3,32 +3,49 @@
 /// Positions are those of items in bytes that a `Scanner` has accepted and that hold no indefinite lengths.
 /// Unless said otherwise, tags are passed over to their content.
 final class DecodingSession {
-    let bytes: ArraySlice<UInt8>
-    let userInfo: [CodingUserInfoKey: any Sendable]
-    let depthMax: Int
+    // SAFETY: these are only read and assigned, and what is assigned runs no code of the decoded types.
+    @exclusivity(unchecked) private(set) var bytes = Input.empty
+    @exclusivity(unchecked) private(set) var userInfo: [CodingUserInfoKey: any Sendable] = [:]
     /// How many values may be open inside one another; values without a container of their own count too.
-    let levelMax: Int
-    // SAFETY: an integer that is only read and assigned.
-    @exclusivity(unchecked) private var budget: Int
+    @exclusivity(unchecked) private(set) var levelMax = 0
+    @exclusivity(unchecked) private var budget = 0
+    /// False once a node may be known to someone who could use it after the decoding.
+    @exclusivity(unchecked) var isReusable = true
+    /// What `bytes` refers to, if it is not the caller's.
+    @exclusivity(unchecked) private var copy: InputCopy?
+    @exclusivity(unchecked) private var items: DecodingSession?
 
-    init(bytes: ArraySlice<UInt8>, userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int, budget: Int) {
+    func begin(_ bytes: Input, userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int, budget: Int) {
         self.bytes = bytes
-        self.userInfo = userInfo
-        self.depthMax = depthMax
+        if !userInfo.isEmpty { self.userInfo = userInfo }
         self.budget = budget
         levelMax = depthMax * 2 + 16
     }
 
+    /// Goes on with a copy of bytes, those of the input itself or others.
+    func replaceBytes(_ bytes: UnsafeBufferPointer<UInt8>) {
+        let copy = InputCopy(bytes)
+        self.bytes = copy.input
+        self.copy = copy
+    }
+
+    /// Lets go of everything that belongs to one decoding.
+    func end() {
+        bytes = .empty
+        if copy != nil { copy = nil }
+        if items != nil { items = nil }
+        if !userInfo.isEmpty { userInfo = [:] }
+    }
+
     /// A session whose item at position 2n is the integer n, for reading the bytes of a byte string as elements.
-    private(set) lazy var byteItems: DecodingSession = {
-        let items = UInt8.min...UInt8.max
-        return DecodingSession(
-            bytes: items.flatMap { [UInt8(24), $0] }[...],
-            userInfo: userInfo,
-            depthMax: depthMax,
-            budget: .max
-        )
-    }()
+    var byteItems: DecodingSession {
+        if let items { return items }
+        let items = DecodingSession()
+        items.begin(.empty, userInfo: userInfo, depthMax: (levelMax - 16) / 2, budget: .max)
+        (UInt8.min...UInt8.max).flatMap { [UInt8(24), $0] }.withUnsafeBufferPointer { items.replaceBytes($0) }
+        self.items = items
+        return items
+    }
 
     /// Takes from the budget what is about to be allocated.
     @inline(__always)
@@ -82,17 +99,13 @@ final class DecodingSession {
 
     /// If the item is a `nil` that is present inside an optional of the given type, where that `nil` is.
     func presentNil(at position: Int, in type: (any Any.Type)?) -> Int? {
-        guard bytes[position] == NilMarker.bytes[0], let count = NilMarker.count(bytes, at: position), count > 0,
+        guard bytes[position] == NilMarker.bytes[0], let count = NilMarker.count(bytes.all, at: position), count > 0,
             isNestedOptional(type)
         else { return nil }
         return position + NilMarker.bytes.count
     }
 
     // Values.
-
-    func text(_ range: Range<Int>) -> String {
-        String(decoding: bytes[range], as: UTF8.self)
-    }
 
     func boolean(at position: Int, _ path: @autoclosure () -> [any CodingKey]) throws -> Bool {
         switch bytes[content(position)] {
@@ -107,7 +120,7 @@ final class DecodingSession {
         let head = contentHead(position)
         guard head.major == MajorType.text else { throw mismatch(String.self, at: position, path()) }
         try charge(Int(head.argument), path())
-        return text(head.next..<head.next + Int(head.argument))
+        return bytes.text(head.next..<head.next + Int(head.argument))
     }
 
     /// The bytes of a byte string, or of an array of integers from 0 to 255.

@@ -3,6 +3,7 @@ extension EncoderNode {
     /// Starts a place inside this container, after its key or at the next index, that stays open until this one closes.
     func openNested(key: any CodingKey, begin: () throws -> Void) -> EncoderNode {
         let child: EncoderNode
+        session.isReusable = false
         do {
             guard depth + 1 < session.depthMax && level < session.levelMax else {
                 throw invalid("nested deeper than \(session.depthMax) levels", key: key)
@@ -14,7 +15,7 @@ extension EncoderNode {
         } catch {
             // Nothing can be thrown here: what is written to the child goes nowhere, and closing this node throws.
             if session.failure == nil { session.failure = error as? EncodingError ?? invalid("\(error)", key: key) }
-            child = EncoderNode(session: session, sink: EncodingSink(writer: Writer()))
+            child = EncoderNode(session: session, sink: EncodingSink())
             child.open(type: nil, parent: nil, key: key, level: level, depth: depth)
         }
         return child
@@ -22,26 +23,23 @@ extension EncoderNode {
 
     /// Moves the nested container that is in the way to a buffer of its own, so that this node can write again.
     func regainTurn() throws {
-        guard content != .closed, let nested, sink.turn == nested.innermost.level else {
+        guard content != .closed, let nested, output.pointee.turn == nested.innermost.level else {
             throw invalid("written to while it is not the innermost open container")
         }
         self.nested = nil
-        let own = EncodingSink(writer: Writer(bytes: Array(sink.writer.bytes[nested.start...])))
-        own.turn = sink.turn
         let byteOffset = nested.start
         let entryOffset = nested.firstEntry
-        for entry in sink.writer.entries[entryOffset...] {
-            own.writer.entries.append(
-                MapEntry(
-                    keyStart: entry.keyStart - byteOffset,
-                    valueStart: entry.valueStart - byteOffset,
-                    end: 0
-                )
+        let own = EncodingSink()
+        own.writer.pointee.turn = output.pointee.turn
+        own.writer.pointee.bytes.append(contentsOf: output.pointee.bytes.array(from: byteOffset))
+        for entry in output.pointee.entries.array(from: entryOffset) {
+            own.writer.pointee.entries.append(
+                MapEntry(keyStart: entry.keyStart - byteOffset, valueStart: entry.valueStart - byteOffset, end: 0)
             )
         }
-        let position = content == .map ? sink.writer.entries[entryOffset - 1].keyStart : nested.start
-        sink.writer.truncate(byteCount: byteOffset, entryCount: entryOffset)
-        sink.turn = level
+        let position = content == .map ? output.pointee.entries[entryOffset - 1].keyStart : nested.start
+        output.pointee.truncate(byteCount: byteOffset, entryCount: entryOffset)
+        output.pointee.turn = level
         nested.move(to: own, byteOffset: byteOffset, entryOffset: entryOffset)
         detached.append((position, nested))
     }
@@ -64,6 +62,6 @@ extension EncoderNode {
     /// Closes a node that has a buffer of its own and returns the buffer.
     func closedBytes() throws -> [UInt8] {
         try close()
-        return sink.writer.bytes
+        return output.pointee.bytes.array()
     }
 }

@@ -10,7 +10,11 @@ final class EncoderNode: Encoder {
     }
 
     let session: EncodingSession
-    var sink: EncodingSink
+    var sink: EncodingSink {
+        didSet { output = sink.writer }
+    }
+    /// The writer of the sink, reached without counting references.
+    private(set) var output: UnsafeMutablePointer<Writer>
     var parent: EncoderNode?
     var key: (any CodingKey)?
     /// The type of the value in this place, if it is known.
@@ -27,8 +31,8 @@ final class EncoderNode: Encoder {
     var count = 0
     /// True while all elements of an array were `UInt8`; they are then written without heads.
     var isByteString = true
-    /// Whether keys are written as integers; found out at the first key that has an integer.
-    var hasIntegerKeys: Bool?
+    /// Whether keys that have an integer are written as integers.
+    var hasIntegerKeys = false
     /// The nested container that is open at the end of the buffer.
     var nested: EncoderNode?
     /// Nested containers that moved to buffers of their own, by the place where they belong.
@@ -39,6 +43,7 @@ final class EncoderNode: Encoder {
     init(session: EncodingSession, sink: EncodingSink) {
         self.session = session
         self.sink = sink
+        output = sink.writer
     }
 
     var userInfo: [CodingUserInfoKey: Any] { session.userInfo }
@@ -60,12 +65,12 @@ final class EncoderNode: Encoder {
         self.level = level
         self.depth = depth
         content = .nothing
-        start = sink.writer.bytes.count
-        firstEntry = sink.writer.entries.count
+        start = output.pointee.bytes.count
+        firstEntry = output.pointee.entries.count
         count = 0
         isByteString = true
-        hasIntegerKeys = nil
-        sink.turn = level
+        hasIntegerKeys = false
+        output.pointee.turn = level
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -85,9 +90,9 @@ final class EncoderNode: Encoder {
 
     /// Starts the container, or notes the misuse if this place already holds something else.
     func become(_ wanted: Content) {
-        if content == .nothing && sink.turn == level {
+        if content == .nothing && output.pointee.turn == level {
             content = wanted
-            if wanted != .single { start = sink.writer.openContainer() }
+            if wanted != .single { start = output.pointee.openContainer() }
         } else if content != wanted {
             let isFree = content == .nothing
             fail(isFree ? "used while a value inside it is open" : "this place already holds something else")
@@ -97,17 +102,18 @@ final class EncoderNode: Encoder {
     /// Makes sure that this node may write at the end of the buffer.
     @inline(__always)
     func takeTurn() throws {
-        if sink.turn != level { try regainTurn() }
+        if output.pointee.turn != level { try regainTurn() }
     }
 
     @inline(__always)
     func beginEntry(_ key: some CodingKey) throws {
         try takeTurn()
-        if let integer = key.intValue, writesIntegerKeys() {
-            sink.writer.beginEntry { $0.write(integer) }
+        if hasIntegerKeys, let integer = key.intValue {
+            let entry = output.pointee.beginKey()
+            output.pointee.write(integer)
+            output.pointee.endKey(entry)
         } else {
-            let name = key.stringValue
-            sink.writer.beginEntry { $0.write(name) }
+            output.pointee.beginEntry(key.stringValue)
         }
     }
 
@@ -128,7 +134,7 @@ final class EncoderNode: Encoder {
     func appendByte(_ byte: UInt8) throws {
         try takeTurn()
         count += 1
-        if isByteString { sink.writer.bytes.append(byte) } else { sink.writer.write(byte) }
+        if isByteString { output.pointee.bytes.append(byte) } else { output.pointee.write(byte) }
     }
 
     func append(bytes: [UInt8]) throws {
@@ -138,51 +144,46 @@ final class EncoderNode: Encoder {
         }
         try takeTurn()
         count += bytes.count
-        sink.writer.bytes.append(contentsOf: bytes)
+        output.pointee.bytes.append(contentsOf: bytes)
     }
 
     /// Gives the elements that were written as bare bytes their heads, because one follows that is not a `UInt8`.
     private func leaveByteString() {
         isByteString = false
         guard count > 0 else { return }
-        let elements = sink.writer.bytes[(start + 1)...]
-        sink.writer.bytes.removeLast(count)
-        for element in elements { sink.writer.write(element) }
-    }
-
-    private func writesIntegerKeys() -> Bool {
-        if let hasIntegerKeys { return hasIntegerKeys }
-        let answer = (type as? any DictionaryShape.Type)?.hasIntegerKeys ?? false
-        hasIntegerKeys = answer
-        return answer
+        let elements = output.pointee.bytes.array(from: start + 1)
+        output.pointee.bytes.truncate(start + 1)
+        for element in elements { output.pointee.write(element) }
     }
 
     /// Writes a whole map entry; if the value throws, the map is as before.
     func encodeEntry<Value: Encodable>(_ value: Value, forKey key: some CodingKey) throws {
         try takeTurn()
-        let byteCount = sink.writer.bytes.count
-        let entryCount = sink.writer.entries.count
+        let byteCount = output.pointee.bytes.count
+        let entryCount = output.pointee.entries.count
         try beginEntry(key)
-        if sink.writer.writeDirectly(value) { return }
+        let form = DirectForm(Value.self)
+        if form.isSingle { return output.pointee.bytes.write(value, as: form) }
         do {
-            try encodeIndirectly(value, key: key, depth: depth + 1)
+            try encodeIndirectly(value, form: form, key: key, depth: depth + 1)
         } catch {
-            sink.writer.truncate(byteCount: byteCount, entryCount: entryCount)
+            output.pointee.truncate(byteCount: byteCount, entryCount: entryCount)
             throw error
         }
     }
 
     /// Writes a whole array element; if the value throws, the array is as before.
     func encodeElement<Value: Encodable>(_ value: Value) throws {
-        if Value.self == UInt8.self { return try appendByte(known(value, as: UInt8.self)) }
+        let form = DirectForm(Value.self)
+        if form == .uint8 { return try appendByte(known(value, as: UInt8.self)) }
         try beginElement()
-        if sink.writer.writeDirectly(value) { return }
-        let byteCount = sink.writer.bytes.count
-        let entryCount = sink.writer.entries.count
+        if form.isSingle { return output.pointee.bytes.write(value, as: form) }
+        let byteCount = output.pointee.bytes.count
+        let entryCount = output.pointee.entries.count
         do {
-            try encodeIndirectly(value, key: IndexKey(count - 1), depth: depth + 1)
+            try encodeIndirectly(value, form: form, key: IndexKey(count - 1), depth: depth + 1)
         } catch {
-            sink.writer.truncate(byteCount: byteCount, entryCount: entryCount)
+            output.pointee.truncate(byteCount: byteCount, entryCount: entryCount)
             count -= 1
             throw error
         }
@@ -190,10 +191,17 @@ final class EncoderNode: Encoder {
 
     /// Writes a value through its `encode(to:)`.
     ///
-    /// - Parameter depth: how many containers enclose the value.
-    func encodeIndirectly<Value: Encodable>(_ value: Value, key: (any CodingKey)?, depth: Int) throws {
-        if Value.self == CBORValue.self {
-            try sink.writer.write(known(value, as: CBORValue.self), depth: depth, limit: session.depthMax) {
+    /// - Parameters:
+    ///   - form: that of the type, which has none for single values.
+    ///   - depth: how many containers enclose the value.
+    func encodeIndirectly<Value: Encodable>(
+        _ value: Value,
+        form: DirectForm,
+        key: (any CodingKey)?,
+        depth: Int
+    ) throws {
+        if form == .item {
+            try output.pointee.write(known(value, as: CBORValue.self), depth: depth, limit: session.depthMax) {
                 invalid($0, key: key)
             }
             return
@@ -201,10 +209,15 @@ final class EncoderNode: Encoder {
         guard depth <= session.depthMax && level < session.levelMax else {
             throw invalid("nested deeper than \(session.depthMax) levels", value: value, key: key)
         }
+        if form != .none, depth < session.depthMax, output.pointee.bytes.writeArray(value, as: form) { return }
+        let traits = session.traits(of: Value.self)
         var child = takeChild()
         child.open(type: Value.self, parent: self, key: key, level: level + 1, depth: depth)
+        child.hasIntegerKeys = traits.hasIntegerKeys
         do {
-            if let unordered = value as? any HashOrdered, Swift.type(of: unordered).isHashOrdered {
+            if traits.mayBeHashOrdered, let unordered = value as? any HashOrdered,
+                Swift.type(of: unordered).isHashOrdered
+            {
                 var elements = CBOREncoder()
                 elements.userInfo = session.userInfo
                 try unordered.encodeSorted(to: child, with: elements)
@@ -214,17 +227,18 @@ final class EncoderNode: Encoder {
             try child.close()
         } catch {
             child.abandon()
-            sink.turn = level
+            output.pointee.turn = level
+            if !isKnownUniquelyReferenced(&child) { session.isReusable = false }
             throw error
         }
-        sink.turn = level
-        if isKnownUniquelyReferenced(&child) { spare = child }
+        output.pointee.turn = level
+        if isKnownUniquelyReferenced(&child) { spare = child } else { session.isReusable = false }
     }
 
     private func takeChild() -> EncoderNode {
         if let child = spare {
             spare = nil
-            child.sink = sink
+            if child.sink !== sink { child.sink = sink }
             return child
         }
         return EncoderNode(session: session, sink: sink)
@@ -234,7 +248,7 @@ final class EncoderNode: Encoder {
     func close() throws {
         if let nested {
             try nested.close()
-            sink.turn = level
+            output.pointee.turn = level
             self.nested = nil
         }
         if let failure = session.failure { throw failure }
@@ -243,44 +257,52 @@ final class EncoderNode: Encoder {
         }
         switch content {
         case .map:
-            var values: [Int: [UInt8]] = [:]
-            for child in detached { values[child.position] = try child.node.closedBytes() }
-            _ = sink.writer.closeMap(at: start, firstEntry: firstEntry, detached: values)
+            let owner = type.map { UInt(bitPattern: ObjectIdentifier($0)) } ?? 0
+            let values = try detachedValues()
+            _ = output.pointee.closeMap(at: start, firstEntry: firstEntry, detached: values, owner: owner)
         case .array:
             try closeArray()
         case .nothing, .single:
             // A type without anything to encode is an empty map.
-            sink.writer.bytes.append(MajorType.map << 5)
+            output.pointee.writeHead(MajorType.map, 0)
         case .value, .closed:
             break
         }
         abandon()
     }
 
+    private func detachedValues() throws -> [Int: [UInt8]]? {
+        guard !detached.isEmpty else { return nil }
+        var values: [Int: [UInt8]] = [:]
+        for child in detached { values[child.position] = try child.node.closedBytes() }
+        return values
+    }
+
     private func closeArray() throws {
         if !detached.isEmpty {
-            var rebuilt: [UInt8] = []
-            var position = start + 1
+            let elements = output.pointee.bytes.array(from: start + 1)[...]
+            output.pointee.bytes.truncate(start + 1)
+            var position = 0
             for child in detached {
-                rebuilt.append(contentsOf: sink.writer.bytes[position..<child.position])
-                rebuilt.append(contentsOf: try child.node.closedBytes())
-                position = child.position
+                let next = child.position - start - 1
+                output.pointee.bytes.append(contentsOf: elements[position..<next])
+                output.pointee.bytes.append(contentsOf: try child.node.closedBytes())
+                position = next
             }
-            rebuilt.append(contentsOf: sink.writer.bytes[position...])
-            sink.writer.bytes.replaceSubrange((start + 1)..., with: rebuilt)
+            output.pointee.bytes.append(contentsOf: elements[position...])
         }
         let isBytes = isByteString && count > 0
-        sink.writer.closeContainer(isBytes ? MajorType.bytes : MajorType.array, at: start, count: count)
+        output.pointee.closeContainer(isBytes ? MajorType.bytes : MajorType.array, at: start, count: count)
     }
 
     /// Marks the value just written at `start` as a present `nil` if it is one inside an optional of the given type.
     func markNil(inside type: (any Any.Type)?, at start: Int, depth: Int) throws {
-        guard sink.writer.bytes.last == InitialByte.null,
-            let count = NilMarker.count(sink.writer.bytes, at: start),
-            start + count * NilMarker.bytes.count + 1 == sink.writer.bytes.count, isNestedOptional(type)
+        let bytes = output.pointee.bytes.elements
+        guard bytes.last == InitialByte.null, let count = NilMarker.count(bytes, at: start),
+            start + count * NilMarker.bytes.count + 1 == bytes.count, isNestedOptional(type)
         else { return }
         guard depth + count < session.depthMax else { throw invalid("nested deeper than \(session.depthMax) levels") }
-        sink.writer.bytes.insert(contentsOf: NilMarker.bytes, at: start)
+        output.pointee.bytes.insert(NilMarker.bytes, at: start)
     }
 
     /// Ends the value without finishing it and lets go of the other nodes.

@@ -63,8 +63,8 @@ struct Head {
 
     /// Reads the head at `position`, refusing truncated ones and the reserved additional values 28 to 30.
     @inline(__always)
-    static func read(_ bytes: ArraySlice<UInt8>, at position: Int) throws(Malformed) -> Head {
-        guard position < bytes.endIndex else { throw Malformed("the input ends before an item", at: position) }
+    static func read(_ bytes: Input, at position: Int) throws(Malformed) -> Head {
+        guard position < bytes.count else { throw Malformed("the input ends before an item", at: position) }
         let initial = bytes[position]
         let additional = initial & 0x1f
         if additional < 24 {
@@ -80,13 +80,13 @@ struct Head {
             return Head(major: initial >> 5, additional: additional, argument: 0, next: position + 1)
         }
         let width = 1 << Int(additional - 24)
-        guard bytes.endIndex - position > width else { throw Malformed("the input ends inside a head", at: position) }
+        guard bytes.count - position > width else { throw Malformed("the input ends inside a head", at: position) }
         return trusted(bytes, at: position)
     }
 
     /// Reads the head at `position` of bytes that a `Scanner` has accepted.
     @inline(__always)
-    static func trusted(_ bytes: ArraySlice<UInt8>, at position: Int) -> Head {
+    static func trusted(_ bytes: Input, at position: Int) -> Head {
         let initial = bytes[position]
         let additional = initial & 0x1f
         guard additional >= 24 && additional <= 27 else {
@@ -98,8 +98,7 @@ struct Head {
             )
         }
         let width = 1 << Int(additional - 24)
-        var argument: UInt64 = 0
-        for offset in 1...width { argument = argument << 8 | UInt64(bytes[position + offset]) }
+        let argument = bytes.number(at: position + 1, width: width)
         return Head(major: initial >> 5, additional: additional, argument: argument, next: position + 1 + width)
     }
 

@@ -5,12 +5,12 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     var codingPath: [any CodingKey] { node.codingPath }
 
     var allKeys: [Key] {
-        node.slots.compactMap { slot in
+        node.slots.array().compactMap { slot in
             guard slot.isText else {
                 let integer = slot.integer
                 return Key(intValue: integer) ?? Key(stringValue: String(integer))
             }
-            return Key(stringValue: node.session.text(slot.start..<slot.start + slot.length))
+            return Key(stringValue: node.session.bytes.text(slot.start..<slot.start + slot.length))
         }
     }
 
@@ -37,7 +37,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
         let position = try node.position(of: key)
         return try node.session.decode(type, at: position, node.path(key)) {
-            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+            try node.decodeIndirectly(type, form: $0, at: position, key: key, depth: node.depth + 1)
         }
     }
 
@@ -62,7 +62,7 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
         let isNull = node.session.isNull(found)
         guard let position = isNull ? node.session.presentNil(at: found, in: Value?.self) : found else { return nil }
         return try node.session.decode(type, at: position, node.path(key)) {
-            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+            try node.decodeIndirectly(type, form: $0, at: position, key: key, depth: node.depth + 1)
         }
     }
 

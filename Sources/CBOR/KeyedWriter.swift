@@ -6,22 +6,22 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     func encodeNil(forKey key: Key) throws {
         try node.beginEntry(key)
-        node.sink.writer.writeNull()
+        node.output.pointee.writeNull()
     }
 
     func encode(_ value: Bool, forKey key: Key) throws {
         try node.beginEntry(key)
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: String, forKey key: Key) throws {
         try node.beginEntry(key)
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Double, forKey key: Key) throws {
         try node.beginEntry(key)
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Float, forKey key: Key) throws { try encode(Double(value), forKey: key) }
@@ -31,7 +31,7 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
     func encodeIfPresent<Value: Encodable>(_ value: Value?, forKey key: Key) throws {
         guard let value else { return }
         try node.encodeEntry(value, forKey: key)
-        let start = node.sink.writer.entries[node.sink.writer.entries.count - 1].valueStart
+        let start = node.output.pointee.entries[node.output.pointee.entries.count - 1].valueStart
         try node.markNil(inside: Value?.self, at: start, depth: node.depth + 1)
     }
 
@@ -61,7 +61,7 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
     @inline(__always)
     private func write(_ value: some FixedWidthInteger, _ key: Key) throws {
         try node.beginEntry(key)
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 }
 

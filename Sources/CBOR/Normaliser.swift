@@ -1,21 +1,20 @@
 /// Rewrites well-formed input with definite lengths, shortest heads and sorted map keys, and finds repeated keys.
 ///
 /// It runs only on input that a `Scanner` has accepted, which bounds its recursion.
-struct Normaliser {
-    private let bytes: ArraySlice<UInt8>
-    private var position: Int
-    private var writer = Writer()
+struct Normaliser: ~Copyable {
+    private let bytes: Input
+    private var position = 0
+    private var writer: Writer
 
-    private init(bytes: ArraySlice<UInt8>) {
+    private init(bytes: Input) {
         self.bytes = bytes
-        position = bytes.startIndex
-        writer.bytes.reserveCapacity(bytes.count)
+        writer = Writer(capacity: bytes.count)
     }
 
-    static func normalised(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> [UInt8] {
+    static func normalised(_ bytes: Input) throws(Malformed) -> [UInt8] {
         var normaliser = Normaliser(bytes: bytes)
         try normaliser.copyItem()
-        return normaliser.writer.bytes
+        return normaliser.writer.bytes.array()
     }
 
     private mutating func copyItem() throws(Malformed) {
@@ -71,11 +70,9 @@ struct Normaliser {
         let firstEntry = writer.entries.count
         var count = 0
         while head.isIndefinite ? !takeBreak() : count < Int(head.argument) {
-            let entry = writer.entries.count
-            let keyStart = writer.bytes.count
-            writer.entries.append(MapEntry(keyStart: keyStart, valueStart: keyStart, end: keyStart))
+            let entry = writer.beginKey()
             try copyItem()
-            writer.entries[entry].valueStart = writer.bytes.count
+            writer.endKey(entry)
             try copyItem()
             count += 1
         }

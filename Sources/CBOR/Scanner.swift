@@ -2,22 +2,21 @@
 ///
 /// Lengths and counts are compared with the bytes that remain before they are used, and nothing is allocated.
 struct Scanner {
-    let bytes: ArraySlice<UInt8>
+    let bytes: Input
     let depthMax: Int
-    private var position: Int
+    private var position = 0
     /// False once something was seen that the reading code does not expect: an indefinite length, or a map whose keys
     /// are not in strictly ascending order, so that a key may occur twice. A `Normaliser` then rewrites the input.
     private(set) var isOrdered = true
     /// How many map entries there are in all.
     private(set) var entryCount = 0
 
-    init(bytes: ArraySlice<UInt8>, depthMax: Int) {
+    init(bytes: Input, depthMax: Int) {
         self.bytes = bytes
         self.depthMax = depthMax
-        position = bytes.startIndex
     }
 
-    private var remaining: Int { bytes.endIndex - position }
+    private var remaining: Int { bytes.count - position }
 
     mutating func scanInput() throws(Malformed) {
         try scanItem(depth: 0)
@@ -63,7 +62,7 @@ struct Scanner {
             throw Malformed("a string of \(head.argument) bytes, but \(remaining) remain", at: start)
         }
         let end = position + Int(head.argument)
-        if head.major == MajorType.text && !UTF8Check.isValid(bytes[position..<end]) {
+        if head.major == MajorType.text && !bytes[position..<end].isText {
             throw Malformed("a text string that is not UTF-8", at: start)
         }
         position = end
@@ -97,33 +96,41 @@ struct Scanner {
             throw Malformed("a map of \(head.argument) entries, but \(remaining) bytes remain", at: start)
         }
         entryCount += Int(head.argument)
-        var previous: Range<Int>?
+        var previous = 0..<0
+        var previousWord: UInt64 = 0
         for _ in 0..<Int(head.argument) {
             let keyStart = position
             try scanItem(depth: depth)
-            if isOrdered { isOrdered = isOrderedKey(keyStart..<position, after: previous) }
-            previous = keyStart..<position
+            if isOrdered {
+                let key = keyStart..<position
+                let word = bytes.word(key)
+                isOrdered =
+                    isShortKey(key) && (word > previousWord || word == previousWord && isAscending(previous, key))
+                previous = key
+                previousWord = word
+            }
             try scanItem(depth: depth)
         }
     }
 
-    /// True if the key is an integer or string in shortest form and its bytes come after those of the previous key.
-    private func isOrderedKey(_ key: Range<Int>, after previous: Range<Int>?) -> Bool {
+    /// True if the key is an integer or string in its shortest form.
+    @inline(__always)
+    private func isShortKey(_ key: Range<Int>) -> Bool {
+        let initial = bytes[key.lowerBound]
+        if initial >> 5 <= MajorType.text && initial & 0x1f < 24 { return true }
         let head = Head.trusted(bytes, at: key.lowerBound)
-        guard head.major <= MajorType.text && head.isShortest && !head.isIndefinite else { return false }
-        guard let previous else { return true }
-        for offset in 0..<min(previous.count, key.count) {
-            let left = bytes[previous.lowerBound + offset]
-            let right = bytes[key.lowerBound + offset]
-            if left != right { return left < right }
-        }
-        return previous.count < key.count
+        return head.major <= MajorType.text && head.isShortest && !head.isIndefinite
+    }
+
+    /// Whether two keys, of which the first is empty if there was none, are in strictly ascending order.
+    private func isAscending(_ previous: Range<Int>, _ key: Range<Int>) -> Bool {
+        bytes[previous].order(bytes[key]) < 0
     }
 
     private mutating func scanTag(_ head: Head, at start: Int, depth: Int) throws(Malformed) {
         if head.isIndefinite { throw Malformed("a tag cannot have an indefinite length", at: start) }
         let isBignum = head.argument == TagNumber.positiveBignum || head.argument == TagNumber.negativeBignum
-        if isBignum && position < bytes.endIndex && bytes[position] >> 5 == MajorType.bytes {
+        if isBignum && position < bytes.count && bytes[position] >> 5 == MajorType.bytes {
             return try scanItem(depth: depth - 1)
         }
         try checkDepth(depth, at: start)
@@ -147,19 +154,5 @@ struct Scanner {
 
     private func checkDepth(_ depth: Int, at start: Int) throws(Malformed) {
         guard depth <= depthMax else { throw Malformed("nested deeper than \(depthMax) levels", at: start) }
-    }
-}
-
-enum UTF8Check {
-    static func isValid(_ text: ArraySlice<UInt8>) -> Bool {
-        var bits: UInt8 = 0
-        for byte in text { bits |= byte }
-        if bits < 0x80 { return true }
-        do {
-            _ = try UTF8Span(validating: text.span)
-            return true
-        } catch {
-            return false
-        }
     }
 }

@@ -25,9 +25,9 @@ struct SingleValueReader: SingleValueDecodingContainer {
     }
 
     func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-        try node.session.decode(type, at: node.position, node.codingPath) {
+        try node.session.decode(type, at: node.position, node.codingPath) { form in
             let position = node.session.presentNil(at: node.position, in: node.type) ?? node.position
-            return try node.decodeIndirectly(type, at: position, key: nil, depth: node.depth)
+            return try node.decodeIndirectly(type, form: form, at: position, key: nil, depth: node.depth)
         }
     }
 

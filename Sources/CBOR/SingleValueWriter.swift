@@ -6,34 +6,35 @@ struct SingleValueWriter: SingleValueEncodingContainer {
 
     func encodeNil() throws {
         try node.beginSingleValue()
-        node.sink.writer.writeNull()
+        node.output.pointee.writeNull()
     }
 
     func encode(_ value: Bool) throws {
         try node.beginSingleValue()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: String) throws {
         try node.beginSingleValue()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Double) throws {
         try node.beginSingleValue()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Float) throws { try encode(Double(value)) }
 
-    func encode(_ value: some Encodable) throws {
+    func encode<Value: Encodable>(_ value: Value) throws {
         try node.beginSingleValue()
-        if node.sink.writer.writeDirectly(value) { return }
+        let form = DirectForm(Value.self)
+        if form.isSingle { return node.output.pointee.bytes.write(value, as: form) }
         do {
-            try node.encodeIndirectly(value, key: nil, depth: node.depth)
+            try node.encodeIndirectly(value, form: form, key: nil, depth: node.depth)
             try node.markNil(inside: node.type, at: node.start, depth: node.depth)
         } catch {
-            node.sink.writer.truncate(byteCount: node.start, entryCount: node.firstEntry)
+            node.output.pointee.truncate(byteCount: node.start, entryCount: node.firstEntry)
             node.content = .single
             throw error
         }
@@ -42,7 +43,7 @@ struct SingleValueWriter: SingleValueEncodingContainer {
     @inline(__always)
     private func write(_ value: some FixedWidthInteger) throws {
         try node.beginSingleValue()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 }
 

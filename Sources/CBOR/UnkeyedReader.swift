@@ -66,7 +66,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         try check(type)
         let key = IndexKey(currentIndex)
         let value = try node.session.decode(type, at: position, path) {
-            try node.decodeIndirectly(type, at: position, key: key, depth: node.depth + 1)
+            try node.decodeIndirectly(type, form: $0, at: position, key: key, depth: node.depth + 1)
         }
         advance()
         return value
@@ -78,7 +78,8 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
             return try decodeNil() ? nil : try decode(type)
         }
         let key = IndexKey(currentIndex)
-        let value = try node.decodeIndirectly(type, at: inner, key: key, depth: node.depth + 1)
+        let form = DirectForm(type)
+        let value = try node.decodeIndirectly(type, form: form, at: inner, key: key, depth: node.depth + 1)
         advance()
         return value
     }
@@ -135,10 +136,11 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
         guard !isAtEnd else { throw atEnd(type) }
         let items = node.session.byteItems
         let item = Int(node.session.bytes[position]) * 2
-        let value = try items.decode(type, at: item, path) {
+        let value = try items.decode(type, at: item, path) { form in
             let parent = DecoderNode(session: items)
             parent.open(type: nil, position: item, parent: node, key: nil, level: node.level, depth: node.depth)
-            return try parent.decodeIndirectly(type, at: item, key: IndexKey(currentIndex), depth: node.depth + 1)
+            let key = IndexKey(currentIndex)
+            return try parent.decodeIndirectly(type, form: form, at: item, key: key, depth: node.depth + 1)
         }
         advance()
         return value

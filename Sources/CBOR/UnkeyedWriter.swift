@@ -7,22 +7,22 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
 
     func encodeNil() throws {
         try node.beginElement()
-        node.sink.writer.writeNull()
+        node.output.pointee.writeNull()
     }
 
     func encode(_ value: Bool) throws {
         try node.beginElement()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: String) throws {
         try node.beginElement()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Double) throws {
         try node.beginElement()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 
     func encode(_ value: Float) throws { try encode(Double(value)) }
@@ -56,7 +56,7 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     @inline(__always)
     private func write(_ value: some FixedWidthInteger) throws {
         try node.beginElement()
-        node.sink.writer.write(value)
+        node.output.pointee.write(value)
     }
 }
 
