@@ -22,10 +22,16 @@ let package = Package(
     targets: [
         .target(name: "AllocationCounter"),
         .target(name: "CBenchmarks", linkerSettings: [.linkedLibrary("lmdb")]),
+        .target(name: "BenchmarkValues", swiftSettings: settings),
+        .executableTarget(
+            name: "durable-instructions",
+            dependencies: ["BenchmarkValues", .product(name: "DurableActors", package: "durable-actors")],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "durable-benchmarks",
             dependencies: [
-                "CBenchmarks",
+                "BenchmarkValues", "CBenchmarks",
                 .product(name: "DurableActors", package: "durable-actors"),
                 .product(name: "DurableBench", package: "durable-actors"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

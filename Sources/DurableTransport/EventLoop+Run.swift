@@ -208,7 +208,9 @@ extension EventLoop {
     /// - Returns: Whether it will; not when the loop sleeps and it may not wait, and not when the loop ends.
     func flushSoon(_ connection: Connection, mayWait: Bool) -> Bool {
         let (isTaken, setsAlarm) = inbox.withLock { inbox in
-            guard inbox.phase == .running, !inbox.isStopping, mayWait || !inbox.isSleeping else { return (false, false) }
+            guard inbox.phase == .running, !inbox.isStopping, mayWait || !inbox.isSleeping else {
+                return (false, false)
+            }
             inbox.flushes.append(connection)
             guard inbox.isSleeping, !inbox.isAlarmSet else { return (true, false) }
             inbox.isAlarmSet = true

@@ -47,7 +47,10 @@ private struct Simulation {
             case .warn: break
             case .fail(let sequence, let error): settle(sequence, "\(error.code)")
             case .resolve(let sequence, let answer):
-                #expect(answer.outcome == .returned([UInt8(sequence & 0xFF)]), "seed \(seed): the outcome of another call")
+                #expect(
+                    answer.outcome == .returned([UInt8(sequence & 0xFF)]),
+                    "seed \(seed): the outcome of another call"
+                )
                 settle(sequence, "returned")
             }
         }

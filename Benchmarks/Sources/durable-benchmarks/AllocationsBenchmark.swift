@@ -18,7 +18,7 @@ struct AllocationsBenchmark: AsyncParsableCommand {
     @Option(help: "Calls in flight.")
     var inFlight = 1000
 
-    @Option(help: "A file with limits, lines of a name, a limit for the caller and one for the worker; exceeding one fails.")
+    @Option(help: "A file with limits: lines of a name, and what caller and worker may have; exceeding one fails.")
     var limits: String?
 
     @Option(help: "The directory on whose disk the state is kept.")
@@ -38,7 +38,13 @@ struct AllocationsBenchmark: AsyncParsableCommand {
             parameters: [("calls", "\(calls)"), ("in flight", "\(inFlight)")],
             machine: .current(),
             loadBefore: load,
-            figures: counts.map { Report.Figure(name: $0.name, values: [("caller", $0.caller), ("worker", $0.worker)]) },
+            figures: counts.map { count in
+                Report.Figure(
+                    name: count.name,
+                    unit: "allocations",
+                    values: [("caller", count.caller), ("worker", count.worker)]
+                )
+            },
             notes: ["Counted by a preloaded library: calls of malloc, calloc, realloc and memalign, divided by calls."]
         )
         try report.publish(json: json)
@@ -70,7 +76,9 @@ struct AllocationsBenchmark: AsyncParsableCommand {
         let before = benchmarks_allocations()
         benchmarks_allocate(1000)
         let counted = benchmarks_allocations() - before
-        guard (1000...1100).contains(counted) else { throw BenchmarkError("1,000 allocations were counted as \(counted)") }
+        guard (1000...1100).contains(counted) else {
+            throw BenchmarkError("1,000 allocations were counted as \(counted)")
+        }
     }
 
     private func count(on runtime: ActorRuntime) async throws -> [AllocationCount] {

@@ -54,7 +54,10 @@ struct SteadyCalls: AsyncParsableCommand {
     func run() async throws {
         let place = try WorkingDirectory(in: directory)
         try await ActorRuntime.withRuntime(directory: place.path + "/runtime") { runtime in
-            let actor = try await runtime.spawn(BenchmarkActor.self, options: ActorOptions(durability: durability.durability))
+            let actor = try await runtime.spawn(
+                BenchmarkActor.self,
+                options: ActorOptions(durability: durability.durability)
+            )
             for round in 1...rounds {
                 let start = nanoseconds()
                 try await make(calls, on: actor)

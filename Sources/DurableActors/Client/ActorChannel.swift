@@ -205,7 +205,8 @@ final class ActorChannel: Sendable {
                     disconnect(&state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
-                    let isTaken = state.connection?.buffer(FrameKind.call, byteCountGuess: frame.byteCountGuess) { bytes in
+                    let isTaken = state.connection?.buffer(FrameKind.call, byteCountGuess: frame.byteCountGuess) {
+                        bytes in
                         ByteWriter.append(to: &bytes) { frame.write(to: &$0) }
                     }
                     sending = state.connection

@@ -58,7 +58,8 @@ final class MethodCheck {
     ) throws(ActorError) -> MethodDispatch {
         let method = try method(call.method, type, instance)
         // A type is looked up by name only on the supervisor's word, never on a caller's.
-        guard method.origin == .type ? call.genericSubstitutions.isEmpty : call.genericSubstitutions == [typeName] else {
+        guard method.origin == .type ? call.genericSubstitutions.isEmpty : call.genericSubstitutions == [typeName]
+        else {
             let message = "generic methods cannot be called in another process"
             throw ActorError(.unknownMethod, message, actor: instance.id)
         }

@@ -155,7 +155,7 @@ package struct CallerChannel: Sendable {
             hasConnection = true
             return (sequence, warning + [.connect])
         case .connected:
-            return (sequence, warning + transmitMore())
+            return (sequence, transmitMore(after: warning))
         case .connecting, .lost, .restarting, .dead:
             return (sequence, warning)
         }
