@@ -135,7 +135,8 @@ extension UnsafeMutableRawPointer {
     }
 }
 
-/// A pointer that the entry point is given, and nobody else uses meanwhile.
+/// A pointer that the entry point is given.
+// SAFETY: nobody else uses what it points to meanwhile; only the worker's loop does at all.
 private struct Address: @unchecked Sendable {
     private let pointer: UnsafeRawPointer
 
