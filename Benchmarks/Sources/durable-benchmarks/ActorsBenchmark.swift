@@ -121,11 +121,10 @@ private struct NamedActors {
             actors += try await withThrowingTaskGroup(of: (Int, BenchmarkActor).self) { group in
                 for number in first..<min(first + 256, count) {
                     group.addTask {
-                        let actor = try await runtime.getOrCreate(
-                            BenchmarkActor.self,
-                            name: "actor-\(number)",
-                            options: options
-                        )
+                        // Named, but not detached: they end with the benchmark.
+                        var named = options
+                        named.name = "actor-\(number)"
+                        let actor = try await runtime.spawn(BenchmarkActor.self, options: named)
                         _ = try await actor.current()
                         return (number, actor)
                     }
