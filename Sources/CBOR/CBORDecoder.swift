@@ -42,7 +42,18 @@ public struct CBORDecoder: Sendable {
     ///
     /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
     public func decode<Value: Decodable>(_ type: Value.Type, from bytes: ArraySlice<UInt8>) throws -> Value {
-        let session = try session(for: bytes)
+        try decode(type, from: bytes, parts: [])
+    }
+
+    /// Decodes a value whose large byte strings lie beside its bytes.
+    ///
+    /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
+    package func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from bytes: ArraySlice<UInt8>,
+        parts: [BytePart]
+    ) throws -> Value {
+        let session = try session(for: bytes, parts)
         let position = session.bytes.startIndex
         return try session.decode(type, at: position, []) {
             let root = DecoderNode(session: session)
@@ -50,13 +61,14 @@ public struct CBORDecoder: Sendable {
         }
     }
 
-    private func session(for bytes: ArraySlice<UInt8>) throws -> DecodingSession {
+    private func session(for bytes: ArraySlice<UInt8>, _ parts: [BytePart]) throws -> DecodingSession {
         let depthMax = min(max(limits.depthMax, 1), 512)
         do {
-            guard bytes.count <= limits.totalBytesMax else {
-                throw Malformed("\(bytes.count) bytes are more than \(limits.totalBytesMax)", at: bytes.startIndex)
+            let count = parts.reduce(bytes.count) { $0 + $1.count }
+            guard count <= limits.totalBytesMax else {
+                throw Malformed("\(count) bytes are more than \(limits.totalBytesMax)", at: bytes.startIndex)
             }
-            var scanner = Scanner(bytes: bytes, depthMax: depthMax)
+            var scanner = Scanner(bytes: bytes, depthMax: depthMax, partCount: parts.count)
             try scanner.scanInput()
             var budget = limits.allocationBudget ?? bytes.count.saturating(times: 32, plus: 1 << 20)
             var ordered = bytes
@@ -68,7 +80,13 @@ public struct CBORDecoder: Sendable {
                 guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: bytes.startIndex) }
                 ordered = try Normaliser.normalised(bytes)[...]
             }
-            return DecodingSession(bytes: ordered, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            return DecodingSession(
+                bytes: ordered,
+                parts: parts,
+                userInfo: userInfo,
+                depthMax: depthMax,
+                budget: budget
+            )
         } catch let error as Malformed {
             let offset = error.position - bytes.startIndex
             throw DecodingError.dataCorrupted(

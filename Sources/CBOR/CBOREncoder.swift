@@ -28,11 +28,33 @@ public struct CBOREncoder: Sendable {
     ///
     /// - Throws: the same as `encode(_:)`.
     public func encode<Value: Encodable>(_ value: Value, appendingTo bytes: inout [UInt8]) throws {
+        var parts: [BytePart]?
+        try encode(value, appendingTo: &bytes, detaching: &parts)
+    }
+
+    /// Encodes a value without its large byte strings, which are appended to `parts` instead.
+    ///
+    /// - Throws: the same as `encode(_:)`.
+    package func encode<Value: Encodable>(_ value: Value, detaching parts: inout [BytePart]) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var taken: [BytePart]? = parts
+        try encode(value, appendingTo: &bytes, detaching: &taken)
+        if let taken { parts = taken }
+        return bytes
+    }
+
+    private func encode<Value: Encodable>(
+        _ value: Value,
+        appendingTo bytes: inout [UInt8],
+        detaching parts: inout [BytePart]?
+    ) throws {
         var writer = Writer(bytes: bytes)
+        writer.parts = parts
         bytes = []
         let byteCount = writer.bytes.count
         if writer.writeDirectly(value) {
             bytes = writer.bytes
+            parts = writer.parts
             return
         }
         writer.reserve()
@@ -45,6 +67,7 @@ public struct CBOREncoder: Sendable {
             try root.encodeIndirectly(value, key: nil, depth: 0)
             if let failure = session.failure { throw failure }
             bytes = sink.writer.bytes
+            parts = sink.writer.parts
         } catch {
             sink.writer.truncate(byteCount: byteCount, entryCount: 0)
             bytes = sink.writer.bytes

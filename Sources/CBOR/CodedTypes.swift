@@ -81,7 +81,7 @@ extension Writer {
         } else if Value.self == Bool.self {
             write(known(value, as: Bool.self))
         } else if Value.self == [UInt8].self {
-            write(byteString: known(value, as: [UInt8].self))
+            write(array: known(value, as: [UInt8].self))
         } else if Value.self == Float.self {
             write(Double(known(value, as: Float.self)))
         } else if Value.self == ContiguousArray<UInt8>.self {

@@ -82,10 +82,10 @@ final class DecoderNode: Decoder {
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         let head = session.contentHead(position)
-        guard head.major == MajorType.array || head.major == MajorType.bytes else {
+        guard head.major == MajorType.array || head.major == MajorType.bytes || head.part != nil else {
             throw session.mismatch([Any].self, at: position, codingPath)
         }
-        return UnkeyedReader(node: self, head: head)
+        return UnkeyedReader(node: self, head: head, part: try session.part(at: position)?.array())
     }
 
     func singleValueContainer() -> any SingleValueDecodingContainer {
@@ -101,6 +101,7 @@ final class DecoderNode: Decoder {
         key: (any CodingKey)?,
         depth: Int
     ) throws -> Value {
+        if !session.parts.isEmpty, let data = try session.data(type, at: position) { return data }
         try checkLevel(key)
         var child = spare ?? DecoderNode(session: session)
         spare = nil

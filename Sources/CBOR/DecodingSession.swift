@@ -4,6 +4,8 @@
 /// Unless said otherwise, tags are passed over to their content.
 final class DecodingSession {
     let bytes: ArraySlice<UInt8>
+    /// Byte strings that lie beside the bytes.
+    let parts: [BytePart]
     let userInfo: [CodingUserInfoKey: any Sendable]
     let depthMax: Int
     /// How many values may be open inside one another; values without a container of their own count too.
@@ -11,8 +13,15 @@ final class DecodingSession {
     // SAFETY: an integer that is only read and assigned.
     @exclusivity(unchecked) private var budget: Int
 
-    init(bytes: ArraySlice<UInt8>, userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int, budget: Int) {
+    init(
+        bytes: ArraySlice<UInt8>,
+        parts: [BytePart] = [],
+        userInfo: [CodingUserInfoKey: any Sendable],
+        depthMax: Int,
+        budget: Int
+    ) {
         self.bytes = bytes
+        self.parts = parts
         self.userInfo = userInfo
         self.depthMax = depthMax
         self.budget = budget
@@ -129,6 +138,7 @@ final class DecodingSession {
             }
             return elements
         default:
+            if let part = head.part { return try parts[part].array() }
             throw mismatch([UInt8].self, at: position, path())
         }
     }

@@ -27,6 +27,8 @@ final class EncoderNode: Encoder {
     var count = 0
     /// True while all elements of an array were `UInt8`; they are then written without heads.
     var isByteString = true
+    /// All elements so far, when they are a large byte string that may become a part.
+    private var large: [UInt8]?
     /// Whether keys are written as integers; found out at the first key that has an integer.
     var hasIntegerKeys: Bool?
     /// The nested container that is open at the end of the buffer.
@@ -64,6 +66,7 @@ final class EncoderNode: Encoder {
         firstEntry = sink.writer.entries.count
         count = 0
         isByteString = true
+        if large != nil { large = nil }
         hasIntegerKeys = nil
         sink.turn = level
     }
@@ -127,6 +130,7 @@ final class EncoderNode: Encoder {
 
     func appendByte(_ byte: UInt8) throws {
         try takeTurn()
+        if large != nil { writeLarge() }
         count += 1
         if isByteString { sink.writer.bytes.append(byte) } else { sink.writer.write(byte) }
     }
@@ -137,12 +141,25 @@ final class EncoderNode: Encoder {
             return
         }
         try takeTurn()
+        if large != nil { writeLarge() }
+        let isFirst = count == 0
         count += bytes.count
-        sink.writer.bytes.append(contentsOf: bytes)
+        if isFirst, bytes.count >= BytePart.bytesMin, sink.writer.parts != nil {
+            large = bytes
+        } else {
+            sink.writer.bytes.append(contentsOf: bytes)
+        }
+    }
+
+    /// More follows, so that it is no part.
+    private func writeLarge() {
+        sink.writer.bytes.append(contentsOf: large ?? [])
+        large = nil
     }
 
     /// Gives the elements that were written as bare bytes their heads, because one follows that is not a `UInt8`.
     private func leaveByteString() {
+        if large != nil { writeLarge() }
         isByteString = false
         guard count > 0 else { return }
         let elements = sink.writer.bytes[(start + 1)...]
@@ -258,6 +275,12 @@ final class EncoderNode: Encoder {
     }
 
     private func closeArray() throws {
+        if let large {
+            self.large = nil
+            sink.writer.bytes.removeLast(sink.writer.bytes.count - start)
+            if !sink.writer.detach(.array(large)) { sink.writer.write(byteString: large) }
+            return
+        }
         if !detached.isEmpty {
             var rebuilt: [UInt8] = []
             var position = start + 1

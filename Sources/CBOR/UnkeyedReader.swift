@@ -3,12 +3,20 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     let node: DecoderNode
     let elementCount: Int
     let isByteString: Bool
+    /// Where the elements of a byte string are.
+    private let source: ArraySlice<UInt8>
     /// Where the next element begins.
     private var position: Int
     private(set) var currentIndex = 0
 
-    init(node: DecoderNode, head: Head) {
+    /// - Parameter part: the byte string, if it lies beside the bytes.
+    init(node: DecoderNode, head: Head, part: [UInt8]? = nil) {
         self.node = node
+        if let part {
+            (source, elementCount, isByteString, position) = (part[...], part.count, true, 0)
+            return
+        }
+        source = node.session.bytes
         elementCount = Int(head.argument)
         isByteString = head.major == MajorType.bytes
         position = head.next
@@ -55,7 +63,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
     mutating func decode(_ type: UInt8.Type) throws -> UInt8 {
         guard isByteString && currentIndex < elementCount else { return try read() }
-        let byte = node.session.bytes[position]
+        let byte = source[position]
         position += 1
         currentIndex += 1
         return byte
@@ -124,7 +132,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
             advance()
             return value
         }
-        let byte = node.session.bytes[position]
+        let byte = source[position]
         guard let value = Value(exactly: byte) else { throw node.session.outOfRange(Value.self, path) }
         advance()
         return value
@@ -134,7 +142,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     private mutating func decodeFromByte<Value: Decodable>(_ type: Value.Type) throws -> Value {
         guard !isAtEnd else { throw atEnd(type) }
         let items = node.session.byteItems
-        let item = Int(node.session.bytes[position]) * 2
+        let item = Int(source[position]) * 2
         let value = try items.decode(type, at: item, path) {
             let parent = DecoderNode(session: items)
             parent.open(type: nil, position: item, parent: node, key: nil, level: node.level, depth: node.depth)

@@ -12,6 +12,8 @@ struct MapEntry {
 struct Writer {
     var bytes: [UInt8]
     var entries: [MapEntry] = []
+    /// The large byte strings that lie beside the bytes; nil when all are to be written.
+    var parts: [BytePart]?
     private var scratch: [UInt8] = []
 
     init(bytes: [UInt8] = []) {
