@@ -51,11 +51,21 @@ int durable_segment_size(int fd, size_t *count_out) {
     return 0;
 }
 
-int durable_segment_copy(int fd, void *bytes, size_t count) {
+int durable_segment_map(int fd, size_t count, const void **bytes_out) {
     // A shared mapping of a sealed file is refused by older kernels; a private one that is only read shares the pages too.
     void *mapping = mmap(NULL, count, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (mapping == MAP_FAILED) return errno;
+    *bytes_out = mapping;
+    return 0;
+}
+
+void durable_segment_unmap(const void *bytes, size_t count) { munmap((void *)bytes, count); }
+
+int durable_segment_copy(int fd, void *bytes, size_t count) {
+    const void *mapping = NULL;
+    int error = durable_segment_map(fd, count, &mapping);
+    if (error != 0) return error;
     memcpy(bytes, mapping, count);
-    munmap(mapping, count);
+    durable_segment_unmap(mapping, count);
     return 0;
 }

@@ -52,6 +52,7 @@ extension Connection {
                 confined.handler = nil
                 confined.acceptor = nil
                 confined.carried = []
+                confined.parts = []
             }
             return (confined.handler, confined.acceptor)
         }
@@ -76,6 +77,7 @@ extension Connection {
         confined.timer?.cancel()
         confined.timer = nil
         confined.reader.frameBytesMax = limits.frameBytesMax
+        confined.reader.partBytesMax = limits.segmentBytesMax + 1
         shared.withLock { $0.peerHello = hello }
         if let acceptor = confined.acceptor {
             confined.acceptor = nil

@@ -21,6 +21,7 @@ extension Connection {
     /// - Returns: false if the connection is closed or closing, if the send buffer would exceed its bound, or if the
     ///   frame itself can never be sent: larger than the limits allow, of kind 0 or 255, or with bad descriptors.
     package func send(_ frame: Frame, descriptors: [Int32] = []) -> Bool {
+        if !frame.parts.isEmpty { return descriptors.isEmpty && sendInParts(frame) }
         if descriptors.isEmpty, frame.payload.count >= limits.segmentBytesMin { return sendLarge(frame) }
         guard isSendable(frame), descriptors.count <= limits.descriptorsMax else { return false }
         guard !descriptors.isEmpty else {
@@ -36,7 +37,7 @@ extension Connection {
 
     /// Sends frames in order, all or none; otherwise like `send(_:descriptors:)`.
     package func send(contentsOf frames: [Frame]) -> Bool {
-        guard frames.allSatisfy(isSendable) else { return false }
+        guard frames.allSatisfy({ isSendable($0) && $0.parts.isEmpty }) else { return false }
         return send(byteCount: frames.reduce(0) { $0 + $1.bytesOnWire }) { buffer in
             for frame in frames { buffer.append(frame) }
         }
@@ -115,14 +116,55 @@ extension Connection {
         return isTaken
     }
 
+    /// Sends a frame behind its parts. They lie in arrays, which go through the socket from where they are, or in segments.
+    private func sendInParts(_ frame: Frame) -> Bool {
+        guard isSendable(frame), frame.parts.count <= limits.partsMax,
+            frame.parts.reduce(0, { $0 + $1.count }) <= limits.segmentBytesMax,
+            frame.parts.allSatisfy({ $0.count > 0 })
+        else { return false }
+        var messages: [(frame: Frame, descriptors: [Int32])] = []
+        // Much that waits is not to use up the buffer: it waits in memory of its own.
+        var waiting = shared.withLock { $0.buffer.byteCount }
+        for part in frame.parts {
+            if let segment = segment(of: part, waiting), let copies = OwnedDescriptor.duplicate([segment.descriptor]) {
+                messages.append((Frame(kind: Frame.partKind), copies))
+            } else if case .array(let bytes) = part {
+                messages.append((Frame(kind: Frame.partKind, payload: bytes), []))
+                waiting += bytes.count
+            } else {
+                for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } }
+                return false
+            }
+        }
+        messages.append((Frame(kind: frame.kind, payload: frame.payload), []))
+        let byteCount = messages.reduce(0) { $0 + $1.frame.bytesOnWire }
+        let isTaken = send(byteCount: byteCount, isLarge: true) { buffer in
+            for message in messages { buffer.append(message.frame, descriptors: message.descriptors) }
+        }
+        if !isTaken { for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } } }
+        return isTaken
+    }
+
+    /// The segment in which a part is sent, if it is not sent through the socket.
+    private func segment(of part: FramePart, _ waiting: Int) -> SharedSegment? {
+        switch part {
+        case .segment(let segment): segment
+        case .array(let bytes):
+            // Without memory for it, it goes through the socket if it can.
+            bytes.count > limits.sendBufferBytesMax / 2 - min(waiting, limits.sendBufferBytesMax / 2)
+                ? try? SharedSegment(copying: bytes) : nil
+        }
+    }
+
     private func isSendable(_ frame: Frame) -> Bool {
         Frame.isForUsers(frame.kind) && frame.lengthField <= limits.frameBytesMax && frame.lengthField <= UInt32.max
     }
 
-    private func send(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
+    private func send(byteCount: Int, isLarge: Bool = false, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
         let isOnLoop = loop.isCurrent
         let outcome = shared.withLock { shared -> Outcome in
             guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else { return .refused }
+            if isLarge { shared.widen() }
             let wasEmpty = shared.buffer.isEmpty
             append(&shared.buffer)
             guard shared.phase == .open, wasEmpty else { return .buffered }
@@ -153,6 +195,13 @@ extension Connection {
 }
 
 extension Connection.Shared {
+    /// Gives the socket a buffer with which both sides of a large part can be at work at once.
+    mutating func widen() {
+        guard !isWide, descriptor >= 0 else { return }
+        isWide = true
+        durable_io_widen(descriptor)
+    }
+
     func acceptsFrames(byteCount: Int, limit: Int) -> Bool {
         (phase == .open || phase == .waiting) && !closesWhenFlushed && writeError == 0
             && byteCount <= limit && buffer.byteCount <= limit - byteCount
@@ -226,7 +275,9 @@ extension Connection.Shared {
 }
 
 extension Frame {
-    fileprivate static func isForUsers(_ kind: UInt8) -> Bool { kind != helloKind && kind != segmentKind }
+    fileprivate static func isForUsers(_ kind: UInt8) -> Bool {
+        kind != helloKind && kind != segmentKind && kind != partKind
+    }
 
     fileprivate var bytesOnWire: Int { Frame.headerBytes + payload.count }
 }

@@ -30,6 +30,8 @@ package final class Connection: EventSource {
         var isLent = false
         /// Whether the socket is set up for that.
         var canBlock = false
+        /// Whether the socket's buffer is one for large parts.
+        var isWide = false
         var hello = OutgoingBuffer()
         var buffer = OutgoingBuffer()
         var isQueuedForFlush = false
@@ -41,7 +43,7 @@ package final class Connection: EventSource {
         var peerHello: Hello?
     }
 
-    /// What only the loop's thread touches; `handler`, `reader` and `carried` only under the lock `reading`.
+    /// What only the loop's thread touches; `handler`, `reader`, `carried` and `parts` only under the lock `reading`.
     struct Confined {
         var handler: ConnectionHandler?
         /// Asked for a handler after the peer's Hello, and let go of then.
@@ -49,6 +51,8 @@ package final class Connection: EventSource {
         var reader: FrameReader
         /// Descriptors that came with the frame that is not complete yet.
         var carried: [OwnedDescriptor] = []
+        /// Parts of the next frame.
+        var parts: [FramePart] = []
         /// The next attempt to connect, or the end of the time that a caller has for its Hello.
         var timer: LoopTimer?
         var flushTimer: LoopTimer?

@@ -1,5 +1,6 @@
 internal import CDurable
 internal import Glibc
+internal import Synchronization
 
 /// Bytes in shared memory that nobody can change any more. Whoever has the descriptor can read them; the memory is free
 /// again when the last process that had it has let go of it or has died.
@@ -45,7 +46,37 @@ package final class SharedSegment: Sendable {
         self.count = count
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        if let mapping = mapping.withLock({ $0 }) { durable_segment_unmap(mapping.address, count) }
+        close(descriptor)
+    }
+
+    /// Where the segment is mapped, once somebody has looked at the bytes.
+    // SAFETY: the bytes behind it never change, and are mapped until this object goes.
+    private struct Mapping: @unchecked Sendable {
+        let address: UnsafeRawPointer
+    }
+
+    private let mapping = Mutex<Mapping?>(nil)
+
+    /// Gives the bytes where they are.
+    /// - Throws: `system` when they cannot be mapped, and what `body` throws.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+        let known = try mapping.withLock { mapping in
+            if let mapping { return mapping }
+            var address: UnsafeRawPointer?
+            let error = durable_segment_map(descriptor, count, &address)
+            guard error == 0, let address else {
+                throw TransportError(errno: error, "\(count) shared bytes cannot be mapped")
+            }
+            let new = Mapping(address: address)
+            mapping = new
+            return new
+        }
+        return try withExtendedLifetime(self) {
+            try body(UnsafeRawBufferPointer(start: known.address, count: count))
+        }
+    }
 
     /// A copy of the bytes, read from the mapped segment.
     /// - Throws: `system` when they cannot be mapped.
@@ -58,4 +89,11 @@ package final class SharedSegment: Sendable {
         guard error == 0 else { throw TransportError(errno: error, "\(count) shared bytes cannot be mapped") }
         return copy
     }
+}
+
+extension SharedSegment: Hashable {
+    /// Whether both are the same segment, and not only the same bytes.
+    package static func == (left: SharedSegment, right: SharedSegment) -> Bool { left === right }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

@@ -12,6 +12,12 @@ int durable_segment_create(const void *bytes, size_t count, int *fd_out);
 // The size of a segment. EINVAL for a descriptor whose contents somebody could still change.
 int durable_segment_size(int fd, size_t *count_out);
 
+// Maps a segment for reading.
+int durable_segment_map(int fd, size_t count, const void **bytes_out);
+
+// Ends a mapping.
+void durable_segment_unmap(const void *bytes, size_t count);
+
 // Copies the first bytes of a segment out of it.
 int durable_segment_copy(int fd, void *bytes, size_t count);
 
