@@ -73,7 +73,7 @@ extension TransportTests {
                     ? try await server.closed.wait(for: 1).compactMap { $0 } : try await server.refused.wait(for: 1)
                 #expect(errors.map(\.code) == [attack.code])
                 if attack.code == .versionMismatch {
-                    #expect(errors[0].message.contains("version 1"))
+                    #expect(errors[0].message.contains("version 2"))
                     #expect(errors[0].message.contains(attack.bytes.contains(255) ? "version 65535" : "version 2"))
                 }
                 #expect(server.connections.count == (attack.isAfterHello ? 1 : 0))

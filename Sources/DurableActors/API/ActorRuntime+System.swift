@@ -75,9 +75,13 @@ extension ActorRuntime {
     }
 
     /// A call that is the same one when what makes it is run again.
-    private static func child(of actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) -> ChildCall? {
-        if let turn = Turn.current { return turn.beginChild(of: actor, target.identifier, encoder.identity) }
-        return TaskRun.current?.beginChild(of: actor, target.identifier, encoder.identity)
+    private static func child(
+        of actor: ActorID,
+        _ target: RemoteCallTarget,
+        _ encoder: CallEncoder
+    ) throws -> ChildCall? {
+        if let turn = Turn.current { return try turn.beginChild(of: actor, target.identifier, encoder.identity) }
+        return try TaskRun.current?.beginChild(of: actor, target.identifier, encoder.identity)
     }
 
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
@@ -97,10 +101,11 @@ extension ActorRuntime {
         let waiting = effort.deadline == nil ? Turn.current?.waitingNow ?? WaitingTurns() : WaitingTurns()
         // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
         if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
-        let child = key == nil ? Self.child(of: actor, target, encoder) : nil
+        let child = key == nil ? try Self.child(of: actor, target, encoder) : nil
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
-        identity.checksum = encoder.checksum(of: target.identifier)
+        identity.checksum = try encoder.checksum(of: target.identifier)
+        identity.detached = encoder.detached
         identity.waiting = waiting
         do {
             let end = try await calls.call(

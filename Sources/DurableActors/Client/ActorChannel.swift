@@ -196,7 +196,7 @@ final class ActorChannel: Sendable {
                     disconnect(&state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
-                    if state.connection?.send(Frame(kind: FrameKind.call, payload: frame.encoded())) == false {
+                    if state.connection?.send(Frame(frame)) == false {
                         state.connection?.fail(TransportError(.bufferFull, "a call could not be sent"))
                     }
                 case .resolve(let sequence, let outcome):
@@ -291,7 +291,9 @@ final class ActorChannel: Sendable {
     }
 
     private func received(_ frame: Frame, on connection: Connection) {
-        guard frame.kind == FrameKind.reply, let reply = try? ReplyFrame(decoding: frame.payload) else {
+        guard frame.kind == FrameKind.reply,
+            let reply = try? ReplyFrame(decoding: frame.payload, detached: frame.detached)
+        else {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }

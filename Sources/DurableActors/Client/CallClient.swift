@@ -81,7 +81,8 @@ final class CallClient: Sendable {
         do {
             if let error = stopped.withLock({ $0 }) { throw error }
             try submission?.enter(channel, waiter)
-            let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
+            let beside = identity.detached?.byteCount ?? 0
+            let bytes = arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax + beside) { $0 + $1.count + 4 }
             guard bytes < Limits.valueBytesMax else {
                 let message = "the arguments have \(bytes) bytes; a call may have \(Limits.valueBytesMax)"
                 throw ActorError(.limitExceeded, message, actor: actor)

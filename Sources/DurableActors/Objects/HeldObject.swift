@@ -34,8 +34,8 @@ enum ObjectContents: Sendable {
 
     var isFailure: Bool {
         switch self {
-        case .segment, .outcome(.returned): false
-        case .outcome: true
+        case .segment: false
+        case .outcome(let outcome): !outcome.isReturn
         }
     }
 

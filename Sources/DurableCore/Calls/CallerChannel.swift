@@ -60,6 +60,8 @@ package struct CallerChannel: Sendable {
         package var waiting = WaitingTurns()
         /// What it is told apart from other calls of its key by; `nil` for its method and arguments as they are.
         package var checksum: UInt32?
+        /// Byte strings of its arguments that lie beside them.
+        package var detached: DetachedBytes?
 
         package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0) {
             self.deduplication = deduplication
@@ -139,6 +141,7 @@ package struct CallerChannel: Sendable {
         frame.group = identity.group
         frame.waiting = identity.waiting
         frame.checksum = identity.checksum
+        frame.detached = identity.detached
         calls[sequence] = Call(frame: frame, retries: retries, used: retriesUsed)
         let warning = backlog.grew(to: calls.count).map { [Action.warn(unanswered: $0)] } ?? []
         switch state {

@@ -1,0 +1,93 @@
+internal import CBOR
+internal import DurableCore
+internal import DurableTransport
+
+/// The large byte strings of arguments or of a result, between the codec, which takes them out of the CBOR, and the
+/// connection, which carries them beside it.
+final class DetachedParts: Sendable {
+    let parts: [BytePart]
+
+    init(_ parts: [BytePart]) { self.parts = parts }
+}
+
+extension DetachedBytes {
+    /// `nil` when there are none.
+    init?(_ parts: [BytePart]) {
+        guard !parts.isEmpty else { return nil }
+        self.init(DetachedParts(parts), byteCount: parts.reduce(0) { $0 + $1.count })
+    }
+
+    var parts: [BytePart] { (holder as? DetachedParts)?.parts ?? [] }
+}
+
+extension SharedSegment: SharedByteString {}
+
+extension Frame {
+    init(_ call: CallFrame) {
+        self.init(kind: FrameKind.call, payload: call.encoded(), parts: Self.parts(call.detached))
+    }
+
+    init(_ reply: ReplyFrame) {
+        let detached: DetachedBytes? = if case .returnedApart(_, let detached) = reply.outcome { detached } else { nil }
+        self.init(kind: FrameKind.reply, payload: reply.encoded(), parts: Self.parts(detached))
+    }
+
+    private static func parts(_ detached: DetachedBytes?) -> [FramePart] {
+        guard let detached else { return [] }
+        return detached.parts.compactMap { part in
+            switch part {
+            case .array(let bytes): .array(bytes)
+            case .shared(let bytes): (bytes as? SharedSegment).map { .segment($0) }
+            }
+        }
+    }
+
+    /// What came beside the payload.
+    var detached: DetachedBytes? {
+        guard !parts.isEmpty else { return nil }
+        return DetachedBytes(
+            parts.map { part in
+                switch part {
+                case .array(let bytes): .array(bytes)
+                case .segment(let segment): .shared(segment)
+                }
+            }
+        )
+    }
+}
+
+extension CallFrame {
+    /// A checksum of what is called with what; the same for byte strings in the arguments and beside them.
+    /// - Throws: When something beside the arguments is missing, or cannot be read.
+    func checkedFingerprint() throws -> UInt32 {
+        guard checksum == nil, let detached else { return fingerprint }
+        let parts = detached.parts
+        return try arguments.reduce(CRC32C.checksum(method.utf8)) { sum, argument in
+            var crc: UInt32 = 0
+            try BytePart.forEachPiece(of: argument, parts) { crc = CRC32C.checksum($0, after: crc) }
+            return sum &* 31 &+ crc
+        }
+    }
+
+    /// The same call with everything in its arguments, if that is not more than a record of it may keep.
+    var whole: CallFrame {
+        guard let detached, detached.byteCount <= Limits.deadLetterArgumentsBytesMax else { return self }
+        var whole = self
+        do {
+            whole.arguments = try arguments.map { try BytePart.whole($0, detached.parts) }
+        } catch {
+            return self
+        }
+        whole.detached = nil
+        return whole
+    }
+}
+
+extension CallOutcome {
+    /// The outcome with everything in its result, as records keep it.
+    /// - Throws: When something cannot be read.
+    func whole() throws -> CallOutcome {
+        guard case .returnedApart(let bytes, let detached) = self else { return self }
+        return .returned(try BytePart.whole(bytes, detached.parts))
+    }
+}
