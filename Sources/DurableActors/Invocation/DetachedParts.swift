@@ -28,8 +28,11 @@ extension Frame {
     }
 
     init(_ reply: ReplyFrame) {
-        let detached: DetachedBytes? = if case .returnedApart(_, let detached) = reply.outcome { detached } else { nil }
-        self.init(kind: FrameKind.reply, payload: reply.encoded(), parts: Self.parts(detached))
+        self.init(kind: FrameKind.reply, payload: reply.encoded(), parts: Self.parts(reply.outcome.detached))
+    }
+
+    init(_ answer: ObjectAnswer) {
+        self.init(kind: FrameKind.contents, payload: answer.encoded(), parts: Self.parts(answer.outcome?.detached))
     }
 
     private static func parts(_ detached: DetachedBytes?) -> [FramePart] {
@@ -84,6 +87,11 @@ extension CallFrame {
 }
 
 extension CallOutcome {
+    /// What lies beside the result.
+    fileprivate var detached: DetachedBytes? {
+        if case .returnedApart(_, let detached) = self { detached } else { nil }
+    }
+
     /// The outcome with everything in its result, as records keep it.
     /// - Throws: When something cannot be read.
     func whole() throws -> CallOutcome {
