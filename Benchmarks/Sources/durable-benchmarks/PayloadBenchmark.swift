@@ -20,6 +20,17 @@ distributed actor PayloadActor: DurableActor {
 
     /// Gives back what the last call brought.
     distributed func give() -> [UInt8] { last }
+
+    private var lastShared = SharedBytes()
+
+    /// The same for bytes that are shared.
+    distributed func takeShared(_ bytes: SharedBytes) -> [Int] {
+        lastShared = bytes
+        return [bytes.count, Int(bytes.last ?? 0)]
+    }
+
+    /// The same for bytes that are shared.
+    distributed func giveShared() -> SharedBytes { lastShared }
 }
 
 /// Answers: what do large arguments and results cost beside a copy in memory of as many bytes?
@@ -31,6 +42,9 @@ struct PayloadBenchmark: AsyncParsableCommand {
         var copy = 0.0
         var argument = 0.0
         var result = 0.0
+        var shared = 0.0
+        var sharedResult = 0.0
+        var making = 0.0
     }
 
     static let configuration = CommandConfiguration(
@@ -82,7 +96,7 @@ struct PayloadBenchmark: AsyncParsableCommand {
             figures: sizes.map { size in figure(size, rows.compactMap { $0[size] }) },
             notes: [
                 "Medians over the rounds of p50; ratios are of one round. The copy goes into memory that has been",
-                "touched before.",
+                "touched before. Shared bytes are made anew for each call, which is not in the call's time.",
             ]
         )
         try report.publish(json: json)
@@ -95,8 +109,13 @@ struct PayloadBenchmark: AsyncParsableCommand {
                 ("copy", median(rounds.map(\.copy))),
                 ("argument", median(rounds.map(\.argument))),
                 ("result", median(rounds.map(\.result))),
+                ("shared", median(rounds.map(\.shared))),
+                ("shared result", median(rounds.map(\.sharedResult))),
+                ("making shared", median(rounds.map(\.making))),
                 ("argument x copy", median(rounds.map { $0.argument / $0.copy })),
                 ("result x copy", median(rounds.map { $0.result / $0.copy })),
+                ("shared x copy", median(rounds.map { $0.shared / $0.copy })),
+                ("shared result x copy", median(rounds.map { $0.sharedResult / $0.copy })),
             ]
         )
     }
@@ -123,6 +142,34 @@ struct PayloadBenchmark: AsyncParsableCommand {
                 throw BenchmarkError("\(size) bytes came back damaged")
             }
         }
-        return Round(copy: copies.p50, argument: arguments.p50, result: results.p50)
+        var round = Round(copy: copies.p50, argument: arguments.p50, result: results.p50)
+        try await measureShared(bytes, count, actor, &round)
+        return round
+    }
+
+    private func measureShared(
+        _ bytes: [UInt8],
+        _ count: Int,
+        _ actor: PayloadActor,
+        _ round: inout Round
+    ) async throws {
+        var (making, arguments, results) = (Samples(), Samples(), Samples())
+        for _ in 0..<count {
+            var shared = SharedBytes()
+            making.measure { shared = SharedBytes(bytes) }
+            let start = nanoseconds()
+            let answer = try await actor.takeShared(shared)
+            arguments.record(nanoseconds() - start)
+            guard answer == [bytes.count, Int(bytes.last ?? 0)] else { throw BenchmarkError("shared bytes are damaged") }
+        }
+        for _ in 0..<count {
+            let start = nanoseconds()
+            let answer = try await actor.giveShared()
+            results.record(nanoseconds() - start)
+            guard answer.count == bytes.count, answer.last == bytes.last else {
+                throw BenchmarkError("shared bytes came back damaged")
+            }
+        }
+        (round.making, round.shared, round.sharedResult) = (making.p50, arguments.p50, results.p50)
     }
 }
