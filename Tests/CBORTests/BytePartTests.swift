@@ -142,14 +142,19 @@ import Testing
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)
         for _ in 0..<20_000 {
-            var bytes = (0..<Int.random(in: 1...12, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            var bytes = (0..<Int.random(in: 1...12, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             let place = Int.random(in: 0..<bytes.count, using: &random)
             bytes.insert(contentsOf: [0xf8, UInt8.random(in: 30...35, using: &random)], at: place)
             let parts = [BytePart.array([1]), .array([2, 3])]
             let value = try? CBORDecoder().decode(CBORValue.self, from: bytes[...], parts: parts)
             // Whatever was decoded, the whole of it decodes to the same.
             guard let value else { continue }
-            #expect(try CBORDecoder().decode(CBORValue.self, from: BytePart.whole(bytes, parts)) == value, "seed \(seed)")
+            #expect(
+                try CBORDecoder().decode(CBORValue.self, from: BytePart.whole(bytes, parts)) == value,
+                "seed \(seed)"
+            )
         }
     }
 }

@@ -15,7 +15,8 @@ import Testing
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &+ seed) }
     }
 
-    @Test func `byte strings of all kinds and sizes arrive as they were, both ways and inside of others`() async throws {
+    @Test func `byte strings of all kinds and sizes arrive as they were, both ways and inside of others`() async throws
+    {
         try await ActorRuntime.withRuntime { runtime in
             let archive = try await runtime.spawn(Depot.self)
             for size in Self.sizes {
@@ -147,7 +148,11 @@ import Testing
                 #expect(try await ref.value == [SharedBytes(bytes), SharedBytes([7])])
             }
             ref = nil
-            try await eventually("it is free") { SharedMemory.segments(of: getpid()) } is: { $0 == 0 }
+            try await eventually("it is free") {
+                SharedMemory.segments(of: getpid())
+            } is: {
+                $0 == 0
+            }
             let given = try await archive.put(SharedBytes(bytes))
             #expect(try await given.value == SharedBytes(bytes))
         }
@@ -158,7 +163,12 @@ import Testing
             let scratch = ScratchDirectory()
             let inner = try await runtime.spawn(Depot.self, options: .resilient)
             let outer = try await runtime.spawn(Depot.self, options: .resilient)
-            let box = Depot.Box(name: "x", bytes: Self.bytes(100_000), shared: [SharedBytes(Self.bytes(50_000))], more: [:])
+            let box = Depot.Box(
+                name: "x",
+                bytes: Self.bytes(100_000),
+                shared: [SharedBytes(Self.bytes(50_000))],
+                more: [:]
+            )
             #expect(try await outer.forwardDying(box, to: inner, times: 2, attempts: scratch.path + "/attempts") == 1)
             #expect(try await inner.boxes() == [box])
         }

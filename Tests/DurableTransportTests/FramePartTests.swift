@@ -141,7 +141,8 @@ extension TransportTests {
                 #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
                 let peer = Peer()
                 _ = Connection.adopt(fd: ends[0], on: loops[0], hello: Hello(role: 1), handler: peer.handler)
-                let bytes = helloBytes() + wire(Frame.partKind, payload)
+                let bytes =
+                    helloBytes() + wire(Frame.partKind, payload)
                     + (payload.isEmpty ? [] : wire(Frame.partKind, []))
                 #expect(write(ends[1], bytes, bytes.count) == bytes.count)
                 let error = try await peer.closed.wait(for: 1)[0]

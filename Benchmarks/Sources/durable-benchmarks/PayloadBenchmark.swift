@@ -167,7 +167,7 @@ struct PayloadBenchmark: AsyncParsableCommand {
             let start = nanoseconds()
             let answer = try await actor.takeShared(shared)
             arguments.record(nanoseconds() - start)
-            guard answer == [bytes.count, Int(bytes.last ?? 0)] else { throw BenchmarkError("shared bytes are damaged") }
+            guard answer == [bytes.count, Int(bytes.last ?? 0)] else { throw BenchmarkError("they arrived damaged") }
         }
         for _ in 0..<count {
             let start = nanoseconds()
