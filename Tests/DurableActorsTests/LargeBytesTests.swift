@@ -32,6 +32,18 @@ import Testing
         }
     }
 
+    @Test func `what is large beside byte strings arrives too`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let depot = try await runtime.spawn(Depot.self)
+            // More text than a frame may have.
+            let text = String(repeating: "0123456789abcdef", count: 5 << 20)
+            let box = Depot.Box(name: text, bytes: Self.bytes(100_000), shared: [], more: [:])
+            let answer = try await depot.echo(box, 1, box)
+            #expect(answer.map(\.name.utf8.count) == [80 << 20, 80 << 20])
+            #expect(answer.map(\.bytes) == [box.bytes, box.bytes])
+        }
+    }
+
     @Test func `bytes that are filled in place are shared, and what fills them may throw`() async throws {
         struct Unfilled: Error {}
         try await ActorRuntime.withRuntime { runtime in

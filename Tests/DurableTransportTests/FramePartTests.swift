@@ -76,7 +76,9 @@ extension TransportTests {
                     if round % 3 == 1 { parts.append(.segment(segment)) }
                     if round % 4 == 1 { parts.insert(.segment(segment), at: 0) }
                     if round % 5 == 1 { parts += [.array([1]), .array(bytes)] }
-                    sent.append(Frame(kind: 5, payload: [UInt8(round)], parts: round % 7 == 3 ? [] : parts))
+                    // Now and then one that is too large for the socket as well.
+                    let payload = [UInt8](repeating: UInt8(round), count: round % 9 == 1 ? 2 << 20 : 1)
+                    sent.append(Frame(kind: 5, payload: payload, parts: round % 7 == 3 ? [] : parts))
                     #expect(connection.send(try #require(sent.last)))
                 }
                 let received = try await peer.frames.wait(for: sent.count)
