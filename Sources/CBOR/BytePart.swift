@@ -58,13 +58,14 @@ extension [UInt8] {
 
 extension UnsafeMutableRawBufferPointer {
     private static var largePagesMin: Int { 4 << 20 }
-    private static var pageBytes: Int { 4096 }
+    private static var pageBytes: Int { Int(getpagesize()) }
 
     /// Asks the kernel for large pages, if there is enough memory here for these to count. It need not follow.
     package func preferLargePages() {
         guard count >= Self.largePagesMin, let start = baseAddress else { return }
-        let page = UnsafeMutableRawPointer(bitPattern: UInt(bitPattern: start) / UInt(Self.pageBytes) * UInt(Self.pageBytes))
-        _ = madvise(page, count, MADV_HUGEPAGE)
+        let offset = Int(UInt(bitPattern: start) % UInt(Self.pageBytes))
+        // What it says is of no consequence.
+        _ = madvise(start - offset, count + offset, MADV_HUGEPAGE)
     }
 }
 

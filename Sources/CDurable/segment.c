@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +17,9 @@
 
 // A reader of a segment that shrank would end by SIGBUS, and one of a segment that changed would decode what nobody wrote.
 #define SEGMENT_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+// From more bytes than this on, a segment goes on a thread of its own.
+#define LATER_MIN (4 << 20)
 
 static int fill(int fd, const char *bytes, size_t count) {
     while (count > 0) {
@@ -86,13 +92,49 @@ int durable_segment_map(int fd, size_t count, const void **bytes_out) {
     return 0;
 }
 
-void durable_segment_unmap(const void *bytes, size_t count) { munmap((void *)bytes, count); }
+struct ended {
+    int fd;
+    const void *bytes;
+    size_t count;
+};
+
+static void let_go(const struct ended *ended) {
+    if (ended->bytes != NULL) munmap((void *)ended->bytes, ended->count);
+    close(ended->fd);
+}
+
+static void *let_go_later(void *argument) {
+    let_go(argument);
+    free(argument);
+    return NULL;
+}
+
+void durable_segment_close(int fd, const void *bytes, size_t count) {
+    struct ended ended = {.fd = fd, .bytes = bytes, .count = count};
+    struct ended *copy = count > LATER_MIN ? malloc(sizeof ended) : NULL;
+    if (copy == NULL) return let_go(&ended);
+    *copy = ended;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0) {
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+        // No signal of the process is for this thread.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, &before);
+        error = pthread_create(&thread, &attributes, let_go_later, copy);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attributes);
+    }
+    if (error != 0) let_go_later(copy);
+}
 
 int durable_segment_copy(int fd, void *bytes, size_t count) {
     const void *mapping = NULL;
     int error = durable_segment_map(fd, count, &mapping);
     if (error != 0) return error;
     memcpy(bytes, mapping, count);
-    durable_segment_unmap(mapping, count);
+    munmap((void *)mapping, count);
     return 0;
 }

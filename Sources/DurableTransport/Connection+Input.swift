@@ -118,19 +118,20 @@ extension Connection {
             throw TransportError(.protocolViolation, "the peer said Hello again")
         }
         guard frame.kind != Frame.partKind else { return try keep(frame, descriptors) }
-        guard frame.kind == Frame.segmentKind else {
-            var frame = frame
-            swap(&frame.parts, &confined.parts)
-            confined.handler?.received(self, frame, descriptors)
-            return
-        }
+        guard frame.kind == Frame.segmentKind else { return give(frame, descriptors) }
         guard frame.payload.count == 1, frame.payload[0] != Frame.helloKind, frame.payload[0] != Frame.segmentKind,
-            frame.payload[0] != Frame.partKind, descriptors.count == 1, confined.parts.isEmpty
+            frame.payload[0] != Frame.partKind, descriptors.count == 1
         else {
             throw TransportError(.protocolViolation, "a note about shared bytes cannot be read")
         }
         let segment = try SharedSegment(adopting: descriptors[0], limit: limits.segmentBytesMax)
-        confined.handler?.received(self, Frame(kind: frame.payload[0], payload: try segment.bytes()), [])
+        give(Frame(kind: frame.payload[0], payload: try segment.bytes()), [])
+    }
+
+    private func give(_ frame: Frame, _ descriptors: [OwnedDescriptor]) {
+        var frame = frame
+        swap(&frame.parts, &confined.parts)
+        confined.handler?.received(self, frame, descriptors)
     }
 
     /// Keeps a part until its frame has arrived.

@@ -152,26 +152,36 @@ extension Connection {
 
     /// Without a segment for it, a payload that is not too large goes through the socket.
     private func sendLarge(_ frame: Frame) -> Bool {
-        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax else { return false }
-        guard let segment = try? SharedSegment(copying: frame.payload),
-            let copies = OwnedDescriptor.duplicate([segment.descriptor])
-        else {
-            return isSendable(frame) && send(byteCount: frame.bytesOnWire) { $0.append(frame) }
+        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax,
+            let message = message(of: frame)
+        else { return false }
+        let isTaken = send(byteCount: message.frame.bytesOnWire) {
+            $0.append(message.frame, descriptors: message.descriptors)
         }
-        let note = Frame(kind: Frame.segmentKind, payload: [frame.kind])
-        let isTaken = send(byteCount: note.bytesOnWire) { $0.append(note, descriptors: copies) }
-        if !isTaken { for copy in copies { _ = Glibc.close(copy) } }
+        if !isTaken { for copy in message.descriptors { _ = Glibc.close(copy) } }
         return isTaken
+    }
+
+    /// What is written for a frame, and the descriptors that go with it.
+    private typealias Message = (frame: Frame, descriptors: [Int32])
+
+    /// The frame itself, or when it is large a note about a segment; nil when neither can be sent.
+    private func message(of frame: Frame) -> Message? {
+        guard frame.payload.count >= limits.segmentBytesMin, let segment = try? SharedSegment(copying: frame.payload),
+            let copies = OwnedDescriptor.duplicate([segment.descriptor])
+        else { return isSendable(frame) ? (frame, []) : nil }
+        return (Frame(kind: Frame.segmentKind, payload: [frame.kind]), copies)
     }
 
     /// Takes a frame behind its parts, and leaves it to `push` to see to it that it is written. The parts lie in arrays,
     /// which go through the socket from where they are, or in segments.
     package func buffer(_ frame: Frame) -> Bool {
-        guard isSendable(frame), frame.parts.count <= limits.partsMax,
-            frame.parts.reduce(0, { $0 + $1.count }) <= limits.segmentBytesMax,
+        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax,
+            frame.parts.count <= limits.partsMax, frame.parts.reduce(0, { $0 + $1.count }) <= limits.segmentBytesMax,
             frame.parts.allSatisfy({ $0.count > 0 })
         else { return false }
-        var messages: [(frame: Frame, descriptors: [Int32])] = []
+        var messages: [Message] = []
+        defer { for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } } }
         // Much that waits is not to use up the buffer: it waits in memory of its own.
         var waiting = shared.withLock { $0.buffer.byteCount }
         for part in frame.parts {
@@ -181,16 +191,17 @@ extension Connection {
                 messages.append((Frame(kind: Frame.partKind, payload: bytes), []))
                 waiting += bytes.count
             } else {
-                for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } }
                 return false
             }
         }
-        messages.append((Frame(kind: frame.kind, payload: frame.payload), []))
+        guard let last = message(of: Frame(kind: frame.kind, payload: frame.payload)) else { return false }
+        messages.append(last)
         let byteCount = messages.reduce(0) { $0 + $1.frame.bytesOnWire }
         let isTaken = take(byteCount: byteCount, isLarge: true) { buffer in
             for message in messages { buffer.append(message.frame, descriptors: message.descriptors) }
         }
-        if !isTaken { for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } } }
+        // They belong to the buffer now.
+        if isTaken { messages = [] }
         return isTaken
     }
 

@@ -2,7 +2,8 @@ internal import CDurable
 
 /// Cuts a stream of bytes into frames, however the bytes are split.
 ///
-/// Memory grows with the bytes that arrived, not with the length that a frame declares.
+/// Memory grows with the bytes that arrived, not with the length that a frame declares. For a large part of a frame there
+/// are addresses for all that it declares.
 struct FrameReader {
     /// The most that a length field may declare; checked when the field is complete.
     var frameBytesMax: Int

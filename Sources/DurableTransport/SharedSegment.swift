@@ -74,8 +74,7 @@ package final class SharedSegment: Sendable {
     }
 
     deinit {
-        if let mapping = mapping.withLock({ $0 }) { durable_segment_unmap(mapping.address, count) }
-        close(descriptor)
+        durable_segment_close(descriptor, mapping.withLock { $0?.address }, count)
     }
 
     /// Where the segment is mapped, once somebody has looked at the bytes.

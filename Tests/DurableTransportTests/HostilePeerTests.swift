@@ -33,7 +33,7 @@ extension TransportTests {
             Attack(testDescription: "an empty Hello", bytes: wire(0), code: .protocolViolation),
             Attack(
                 testDescription: "a Hello without a role",
-                bytes: wire(0, Array("DURA".utf8) + [1, 0]),
+                bytes: wire(0, Array("DURA".utf8) + [2, 0]),
                 code: .protocolViolation
             ),
             Attack(testDescription: "a Hello above its limit", bytes: [0x01, 0x10, 0, 0], code: .frameTooLarge),

@@ -21,8 +21,9 @@ int durable_segment_size(int fd, size_t *count_out);
 // Maps a segment for reading.
 int durable_segment_map(int fd, size_t count, const void **bytes_out);
 
-// Ends a mapping.
-void durable_segment_unmap(const void *bytes, size_t count);
+// Closes a segment, and ends its mapping if there is one. A large one goes later, on a thread of its own: whoever is the
+// last to let go of it has the kernel take its memory apart, which takes a millisecond for some megabytes.
+void durable_segment_close(int fd, const void *bytes, size_t count);
 
 // Copies the first bytes of a segment out of it.
 int durable_segment_copy(int fd, void *bytes, size_t count);

@@ -47,7 +47,7 @@ public struct SharedBytes: Sendable {
     /// - Parameters:
     ///   - count: How many.
     ///   - fill: Writes them; those that it leaves out are zero.
-    /// - Throws: What `fill` throws.
+    /// - Throws: What `fill` throws. It may be called a second time, when there is no memory that can be shared.
     public init(count: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
         precondition(count >= 0, "there cannot be \(count) bytes")
         var failure: (any Error)?
@@ -90,8 +90,10 @@ public struct SharedBytes: Sendable {
 }
 
 extension SharedBytes: RandomAccessCollection {
+    /// Always 0.
     public var startIndex: Int { 0 }
 
+    /// How many bytes there are.
     public var endIndex: Int {
         switch storage {
         case .array(let bytes): bytes.count
@@ -99,6 +101,7 @@ extension SharedBytes: RandomAccessCollection {
         }
     }
 
+    /// The byte at a position, which must be one of ``indices``.
     public subscript(position: Int) -> UInt8 {
         switch storage {
         case .array(let bytes): return bytes[position]
@@ -108,6 +111,7 @@ extension SharedBytes: RandomAccessCollection {
         }
     }
 
+    /// Gives the bytes where they are; they always are in one place.
     public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result? {
@@ -127,6 +131,7 @@ extension SharedBytes: Hashable {
 }
 
 extension SharedBytes: Codable {
+    /// Reads what ``encode(to:)`` has written, or an array of bytes.
     public init(from decoder: any Decoder) throws {
         switch try BytePart.decode(from: decoder) {
         case .array(let bytes):
@@ -142,6 +147,7 @@ extension SharedBytes: Codable {
         }
     }
 
+    /// Writes what stands for the shared memory, when it is sent to another process; the bytes otherwise.
     public func encode(to encoder: any Encoder) throws {
         if case .shared(let memory) = storage, try BytePart.encode(memory.segment, to: encoder) { return }
         var container = encoder.singleValueContainer()
