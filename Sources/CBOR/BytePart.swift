@@ -107,6 +107,14 @@ extension Head {
 }
 
 extension BytePart {
+    /// Appends an array to the parts, if it is large.
+    /// - Returns: the CBOR that stands for it.
+    static func detach(_ bytes: [UInt8], to parts: inout [BytePart]) -> [UInt8]? {
+        guard bytes.count >= bytesMin, parts.count < countMax else { return nil }
+        parts.append(.array(bytes))
+        return [InitialByte.simpleByte, numberMin + UInt8(parts.count - 1)]
+    }
+
     /// CBOR with its parts in their places: what the value is without them.
     package static func whole(_ bytes: [UInt8], _ parts: [BytePart]) throws -> [UInt8] {
         guard !parts.isEmpty else { return bytes }

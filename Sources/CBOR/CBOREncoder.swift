@@ -49,8 +49,10 @@ public struct CBOREncoder: Sendable {
     package func encode<Value: Encodable>(_ value: Value, detaching parts: inout [BytePart]) throws -> [UInt8] {
         let form = DirectForm(Value.self)
         if form.isSingle {
-            let isLarge = form == .bytes && known(value, as: [UInt8].self).count >= BytePart.bytesMin
-            if !isLarge { return single(value, form) }
+            guard form == .bytes, let reference = BytePart.detach(known(value, as: [UInt8].self), to: &parts) else {
+                return single(value, form)
+            }
+            return reference
         }
         let kit = EncodingKit.take()
         let partCount = parts.count

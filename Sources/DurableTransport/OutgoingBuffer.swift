@@ -57,7 +57,9 @@ struct OutgoingBuffer {
         write(&chunks[last].bytes)
         let count = chunks[last].bytes.count - start
         let length = UInt32(count - Frame.headerBytes + 1)
-        for index in 0..<4 { chunks[last].bytes[start + index] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(index))) }
+        for index in 0..<4 {
+            chunks[last].bytes[start + index] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(index)))
+        }
         byteCount += count
     }
 
