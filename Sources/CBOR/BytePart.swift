@@ -187,7 +187,6 @@ extension BytePart {
 
 extension DecodingSession {
     /// The part at a position, if one is there.
-    @inline(__always)
     func part(at position: Int) -> BytePart? {
         guard hasParts, let number = contentHead(position).part else { return nil }
         // The scanner has seen that there are so many.
@@ -195,6 +194,7 @@ extension DecodingSession {
     }
 
     /// The bytes of a part; a copy, if they are shared.
+    @inline(never)
     func array(ofPart number: Int, _ path: @autoclosure () -> [any CodingKey]) throws -> [UInt8] {
         let part = parts[number]
         if case .shared = part { try charge(part.count, path()) }
@@ -205,6 +205,7 @@ extension DecodingSession {
     private static let dataType: (any Any.Type)? = _typeByName("20FoundationEssentials4DataV")
 
     /// A part as Foundation's `Data`, if the type is that.
+    @inline(never)
     func data<Value>(
         _ type: Value.Type,
         at position: Int,

@@ -73,6 +73,7 @@ public struct CBORDecoder: Sendable {
         let kit = DecodingKit.take()
         do {
             try begin(kit.session, input, parts)
+            if !parts.isEmpty { kit.session.add(parts) }
             let value = try kit.decode(type, form)
             kit.keep()
             return value
@@ -94,14 +95,14 @@ public struct CBORDecoder: Sendable {
             try scanner.scanInput()
             var budget = limits.allocationBudget ?? byteCount.saturating(times: 32, plus: 1 << 20)
             if scanner.isOrdered {
-                session.begin(input, parts: parts, userInfo: userInfo, depthMax: depthMax, budget: budget)
+                session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
                 return
             }
             let entryBytes = scanner.entryCount * MemoryLayout<MapEntry>.stride
             budget -= input.count.saturating(times: 2, plus: entryBytes)
             guard budget >= 0 else { throw Malformed("decoding would exceed its budget", at: 0) }
             let ordered = try Normaliser.normalised(input)
-            session.begin(input, parts: parts, userInfo: userInfo, depthMax: depthMax, budget: budget)
+            session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
             ordered.withUnsafeBufferPointer { session.replaceBytes($0) }
         } catch let error as Malformed {
             throw DecodingError.dataCorrupted(

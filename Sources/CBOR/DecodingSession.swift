@@ -18,21 +18,17 @@ final class DecodingSession {
     @exclusivity(unchecked) private var copy: InputCopy?
     @exclusivity(unchecked) private var items: DecodingSession?
 
-    func begin(
-        _ bytes: Input,
-        parts: [BytePart] = [],
-        userInfo: [CodingUserInfoKey: any Sendable],
-        depthMax: Int,
-        budget: Int
-    ) {
+    func begin(_ bytes: Input, userInfo: [CodingUserInfoKey: any Sendable], depthMax: Int, budget: Int) {
         self.bytes = bytes
-        if !parts.isEmpty {
-            self.parts = parts
-            hasParts = true
-        }
         if !userInfo.isEmpty { self.userInfo = userInfo }
         self.budget = budget
         levelMax = depthMax * 2 + 16
+    }
+
+    /// Adds byte strings that lie beside the bytes.
+    func add(_ parts: [BytePart]) {
+        self.parts = parts
+        hasParts = true
     }
 
     /// Goes on with a copy of bytes, those of the input itself or others.
