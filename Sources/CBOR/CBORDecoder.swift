@@ -45,7 +45,22 @@ public struct CBORDecoder: Sendable {
         try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0)) }
     }
 
-    private func decode<Value: Decodable>(_ type: Value.Type, from input: Input) throws -> Value {
+    /// Decodes a value whose large byte strings lie beside its bytes.
+    ///
+    /// - Throws: `DecodingError`, and whatever the value's own `init(from:)` throws.
+    package func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from bytes: [UInt8],
+        parts: [BytePart]
+    ) throws -> Value {
+        try bytes.withUnsafeBufferPointer { try decode(type, from: Input($0), parts) }
+    }
+
+    private func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from input: Input,
+        _ parts: [BytePart] = []
+    ) throws -> Value {
         let form = DirectForm(type)
         if input.count <= limits.totalBytesMax && limits.allocationBudget == nil {
             switch form {
@@ -57,7 +72,8 @@ public struct CBORDecoder: Sendable {
         }
         let kit = DecodingKit.take()
         do {
-            try begin(kit.session, input)
+            try begin(kit.session, input, parts)
+            if !parts.isEmpty { kit.session.add(parts) }
             let value = try kit.decode(type, form)
             kit.keep()
             return value
@@ -68,15 +84,16 @@ public struct CBORDecoder: Sendable {
     }
 
     /// Checks the input and makes it that of a session.
-    private func begin(_ session: DecodingSession, _ input: Input) throws {
+    private func begin(_ session: DecodingSession, _ input: Input, _ parts: [BytePart]) throws {
         let depthMax = min(max(limits.depthMax, 1), 512)
         do {
-            guard input.count <= limits.totalBytesMax else {
-                throw Malformed("\(input.count) bytes are more than \(limits.totalBytesMax)", at: 0)
+            let byteCount = parts.isEmpty ? input.count : parts.reduce(input.count) { $0 + $1.count }
+            guard byteCount <= limits.totalBytesMax else {
+                throw Malformed("\(byteCount) bytes are more than \(limits.totalBytesMax)", at: 0)
             }
-            var scanner = Scanner(bytes: input, depthMax: depthMax)
+            var scanner = Scanner(bytes: input, depthMax: depthMax, partCount: parts.count)
             try scanner.scanInput()
-            var budget = limits.allocationBudget ?? input.count.saturating(times: 32, plus: 1 << 20)
+            var budget = limits.allocationBudget ?? byteCount.saturating(times: 32, plus: 1 << 20)
             if scanner.isOrdered {
                 session.begin(input, userInfo: userInfo, depthMax: depthMax, budget: budget)
                 return

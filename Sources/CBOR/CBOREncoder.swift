@@ -43,6 +43,33 @@ public struct CBOREncoder: Sendable {
         EncodingKit.keep(kit)
     }
 
+    /// Encodes a value without its large byte strings, which are appended to `parts` instead.
+    ///
+    /// - Throws: the same as `encode(_:)`; `parts` is then as before.
+    package func encode<Value: Encodable>(_ value: Value, detaching parts: inout [BytePart]) throws -> [UInt8] {
+        let form = DirectForm(Value.self)
+        if form.isSingle {
+            guard form == .bytes, let reference = BytePart.detach(known(value, as: [UInt8].self), to: &parts) else {
+                return single(value, form)
+            }
+            return reference
+        }
+        let kit = EncodingKit.take()
+        let partCount = parts.count
+        kit.sink.writer.pointee.beginDetaching(&parts)
+        do {
+            try kit.encode(value, form: form, userInfo: userInfo, depthMax: depthMax)
+        } catch {
+            kit.sink.writer.pointee.endDetaching(&parts)
+            parts.removeSubrange(partCount...)
+            throw error
+        }
+        kit.sink.writer.pointee.endDetaching(&parts)
+        let bytes = kit.sink.writer.pointee.bytes.array()
+        EncodingKit.keep(kit)
+        return bytes
+    }
+
     private func single<Value>(_ value: Value, _ form: DirectForm) -> [UInt8] {
         let capacity = form.byteCountMax(value)
         guard capacity > 512 else { return withShort(value, form, capacity) { Array($0) } }

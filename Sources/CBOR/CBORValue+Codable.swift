@@ -136,6 +136,7 @@ extension DecodingSession {
             return .tagged(head.argument, try nextValue(&position, path()))
         default:
             if let number = head.float { return .float(number) }
+            if let number = head.part { return .bytes(try array(ofPart: number, path())) }
             return simpleValue(bytes[start])
         }
     }

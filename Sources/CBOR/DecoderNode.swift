@@ -88,7 +88,8 @@ final class DecoderNode: Decoder {
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         let head = session.contentHead(position)
         guard head.major == MajorType.array || head.major == MajorType.bytes else {
-            throw session.mismatch([Any].self, at: position, codingPath)
+            guard let number = head.part else { throw session.mismatch([Any].self, at: position, codingPath) }
+            return UnkeyedReader(node: self, part: try session.array(ofPart: number, codingPath))
         }
         return UnkeyedReader(node: self, head: head)
     }
@@ -109,6 +110,7 @@ final class DecoderNode: Decoder {
         key: (any CodingKey)?,
         depth: Int
     ) throws -> Value {
+        if session.hasParts, let data = try session.data(type, at: position, codingPath) { return data }
         try checkLevel(key)
         if form != .none, session.contentHead(position).major == MajorType.array {
             return try session.decodeArray(type, as: form, at: position, codingPath + (key.map { [$0] } ?? []))

@@ -5,6 +5,9 @@
 final class DecodingSession {
     // SAFETY: these are only read and assigned, and what is assigned runs no code of the decoded types.
     @exclusivity(unchecked) private(set) var bytes = Input.empty
+    /// Byte strings that lie beside the bytes.
+    @exclusivity(unchecked) private(set) var parts: [BytePart] = []
+    @exclusivity(unchecked) private(set) var hasParts = false
     @exclusivity(unchecked) private(set) var userInfo: [CodingUserInfoKey: any Sendable] = [:]
     /// How many values may be open inside one another; values without a container of their own count too.
     @exclusivity(unchecked) private(set) var levelMax = 0
@@ -22,6 +25,12 @@ final class DecodingSession {
         levelMax = depthMax * 2 + 16
     }
 
+    /// Adds byte strings that lie beside the bytes.
+    func add(_ parts: [BytePart]) {
+        self.parts = parts
+        hasParts = true
+    }
+
     /// Goes on with a copy of bytes, those of the input itself or others.
     func replaceBytes(_ bytes: UnsafeBufferPointer<UInt8>) {
         let copy = InputCopy(bytes)
@@ -32,6 +41,10 @@ final class DecodingSession {
     /// Lets go of everything that belongs to one decoding.
     func end() {
         bytes = .empty
+        if hasParts {
+            parts = []
+            hasParts = false
+        }
         if copy != nil { copy = nil }
         if items != nil { items = nil }
         if !userInfo.isEmpty { userInfo = [:] }
@@ -142,6 +155,7 @@ final class DecodingSession {
             }
             return elements
         default:
+            if let number = head.part { return try array(ofPart: number, path()) }
             throw mismatch([UInt8].self, at: position, path())
         }
     }

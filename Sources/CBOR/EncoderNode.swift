@@ -31,6 +31,8 @@ final class EncoderNode: Encoder {
     var count = 0
     /// True while all elements of an array were `UInt8`; they are then written without heads.
     var isByteString = true
+    /// All elements so far, when they are a large byte string that may become a part.
+    private var large: [UInt8]?
     /// Whether keys that have an integer are written as integers.
     var hasIntegerKeys = false
     /// The nested container that is open at the end of the buffer.
@@ -133,6 +135,7 @@ final class EncoderNode: Encoder {
 
     func appendByte(_ byte: UInt8) throws {
         try takeTurn()
+        if large != nil { writeLarge() }
         count += 1
         if isByteString { output.pointee.bytes.append(byte) } else { output.pointee.write(byte) }
     }
@@ -143,12 +146,25 @@ final class EncoderNode: Encoder {
             return
         }
         try takeTurn()
+        if large != nil { writeLarge() }
+        let isFirst = count == 0
         count += bytes.count
-        output.pointee.bytes.append(contentsOf: bytes)
+        if isFirst, bytes.count >= BytePart.bytesMin, output.pointee.detaches {
+            large = bytes
+        } else {
+            output.pointee.bytes.append(contentsOf: bytes)
+        }
+    }
+
+    /// More follows, so that it is no part.
+    private func writeLarge() {
+        output.pointee.bytes.append(contentsOf: large ?? [])
+        large = nil
     }
 
     /// Gives the elements that were written as bare bytes their heads, because one follows that is not a `UInt8`.
     private func leaveByteString() {
+        if large != nil { writeLarge() }
         isByteString = false
         guard count > 0 else { return }
         let elements = output.pointee.bytes.array(from: start + 1)
@@ -163,7 +179,7 @@ final class EncoderNode: Encoder {
         let entryCount = output.pointee.entries.count
         try beginEntry(key)
         let form = DirectForm(Value.self)
-        if form.isSingle { return output.pointee.bytes.write(value, as: form) }
+        if form.isSingle { return output.pointee.write(value, as: form) }
         do {
             try encodeIndirectly(value, form: form, key: key, depth: depth + 1)
         } catch {
@@ -177,7 +193,7 @@ final class EncoderNode: Encoder {
         let form = DirectForm(Value.self)
         if form == .uint8 { return try appendByte(known(value, as: UInt8.self)) }
         try beginElement()
-        if form.isSingle { return output.pointee.bytes.write(value, as: form) }
+        if form.isSingle { return output.pointee.write(value, as: form) }
         let byteCount = output.pointee.bytes.count
         let entryCount = output.pointee.entries.count
         do {
@@ -279,6 +295,12 @@ final class EncoderNode: Encoder {
     }
 
     private func closeArray() throws {
+        if let large {
+            self.large = nil
+            output.pointee.bytes.truncate(start)
+            if !output.pointee.detach(large) { output.pointee.write(byteString: large) }
+            return
+        }
         if !detached.isEmpty {
             let elements = output.pointee.bytes.array(from: start + 1)[...]
             output.pointee.bytes.truncate(start + 1)
@@ -312,6 +334,7 @@ final class EncoderNode: Encoder {
         nested?.abandon()
         nested = nil
         if !detached.isEmpty { detached = [] }
+        if large != nil { large = nil }
         parent = nil
         key = nil
     }

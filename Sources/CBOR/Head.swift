@@ -16,6 +16,8 @@ enum InitialByte {
     static let trueValue: UInt8 = 0xf5
     static let null: UInt8 = 0xf6
     static let undefined: UInt8 = 0xf7
+    /// A simple value whose number follows.
+    static let simpleByte: UInt8 = 0xf8
     static let half: UInt8 = 0xf9
     static let single: UInt8 = 0xfa
     static let double: UInt8 = 0xfb
@@ -127,6 +129,7 @@ struct Head {
             case 20, 21: "a Boolean"
             case 22: "null"
             case 23: "undefined"
+            case 24: "a byte string"
             default: "a floating-point number"
             }
         }

@@ -34,7 +34,11 @@ struct Normaliser: ~Copyable {
             writer.writeHead(head.major, head.argument)
             try copyItem()
         default:
-            if let value = head.float { writer.write(value) } else { writer.bytes.append(bytes[start]) }
+            if let value = head.float {
+                writer.write(value)
+            } else {
+                writer.bytes.append(contentsOf: bytes[start..<head.next])
+            }
         }
     }
 

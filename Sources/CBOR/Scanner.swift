@@ -10,8 +10,11 @@ struct Scanner {
     private(set) var isOrdered = true
     /// How many map entries there are in all.
     private(set) var entryCount = 0
+    /// How many parts lie beside the input.
+    private let partCount: Int
 
-    init(bytes: Input, depthMax: Int) {
+    init(bytes: Input, depthMax: Int, partCount: Int = 0) {
+        self.partCount = partCount
         self.bytes = bytes
         self.depthMax = depthMax
     }
@@ -140,10 +143,14 @@ struct Scanner {
     private mutating func scanSimple(_ head: Head, at start: Int) throws(Malformed) {
         switch head.additional {
         case 20...23, 25...27: return
+        case 24 where isPart(head): return
         case 31: throw Malformed("a break outside of an indefinite-length item", at: start)
         default: throw Malformed("unknown simple value \(head.argument)", at: start)
         }
     }
+
+    @inline(never)
+    private func isPart(_ head: Head) -> Bool { head.part.map { $0 < partCount } ?? false }
 
     private mutating func takeBreak() throws(Malformed) -> Bool {
         guard remaining > 0 else { throw Malformed("the input ends inside an indefinite-length item", at: position) }

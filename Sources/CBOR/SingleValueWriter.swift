@@ -29,7 +29,7 @@ struct SingleValueWriter: SingleValueEncodingContainer {
     func encode<Value: Encodable>(_ value: Value) throws {
         try node.beginSingleValue()
         let form = DirectForm(Value.self)
-        if form.isSingle { return node.output.pointee.bytes.write(value, as: form) }
+        if form.isSingle { return node.output.pointee.write(value, as: form) }
         do {
             try node.encodeIndirectly(value, form: form, key: nil, depth: node.depth)
             try node.markNil(inside: node.type, at: node.start, depth: node.depth)

@@ -3,15 +3,26 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     let node: DecoderNode
     let elementCount: Int
     let isByteString: Bool
+    /// The byte string, if it lies beside the bytes.
+    private let part: [UInt8]?
     /// Where the next element begins.
     private var position: Int
     private(set) var currentIndex = 0
 
     init(node: DecoderNode, head: Head) {
         self.node = node
+        part = nil
         elementCount = Int(head.argument)
         isByteString = head.major == MajorType.bytes
         position = head.next
+    }
+
+    init(node: DecoderNode, part: [UInt8]) {
+        self.node = node
+        self.part = part
+        elementCount = part.count
+        isByteString = true
+        position = 0
     }
 
     var codingPath: [any CodingKey] { node.codingPath }
@@ -55,7 +66,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
     mutating func decode(_ type: UInt8.Type) throws -> UInt8 {
         guard isByteString && currentIndex < elementCount else { return try read() }
-        let byte = node.session.bytes[position]
+        let byte = nextByte
         position += 1
         currentIndex += 1
         return byte
@@ -106,6 +117,10 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
 
     private var path: [any CodingKey] { node.path(IndexKey(currentIndex)) }
 
+    /// The next element of a byte string.
+    @inline(__always)
+    private var nextByte: UInt8 { part?[position] ?? node.session.bytes[position] }
+
     private mutating func advance() {
         position = isByteString ? position + 1 : node.session.skip(position)
         currentIndex += 1
@@ -125,7 +140,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
             advance()
             return value
         }
-        let byte = node.session.bytes[position]
+        let byte = nextByte
         guard let value = Value(exactly: byte) else { throw node.session.outOfRange(Value.self, path) }
         advance()
         return value
@@ -135,7 +150,7 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     private mutating func decodeFromByte<Value: Decodable>(_ type: Value.Type) throws -> Value {
         guard !isAtEnd else { throw atEnd(type) }
         let items = node.session.byteItems
-        let item = Int(node.session.bytes[position]) * 2
+        let item = Int(nextByte) * 2
         let value = try items.decode(type, at: item, path) { form in
             let parent = DecoderNode(session: items)
             parent.open(type: nil, position: item, parent: node, key: nil, level: node.level, depth: node.depth)

@@ -32,7 +32,8 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     func encode(_ value: some Encodable) throws { try node.encodeElement(value) }
 
     func encode<Bytes: Sequence>(contentsOf sequence: Bytes) throws where Bytes.Element == UInt8 {
-        try node.append(bytes: Array(sequence))
+        let copy = sequence.withContiguousStorageIfAvailable { [UInt8](copyingLarge: UnsafeRawBufferPointer($0)) }
+        try node.append(bytes: copy ?? Array(sequence))
     }
 
     func nestedContainer<NestedKey: CodingKey>(

@@ -18,6 +18,10 @@ struct Writer: ~Copyable {
     var scratch: Memory<UInt8>
     /// The level of the one `EncoderNode` whose turn it is to write.
     var turn = 0
+    /// Whether large byte strings are put beside the bytes.
+    var detaches = false
+    /// The byte strings that lie there.
+    var parts: [BytePart] = []
 
     init(capacity: Int = 480) {
         bytes = Memory(capacity: capacity)
@@ -36,6 +40,13 @@ struct Writer: ~Copyable {
 
     @inline(__always)
     mutating func write(_ value: String) { bytes.write(value) }
+
+    /// Writes a value whose type has a form for single values.
+    @inline(__always)
+    mutating func write<Value>(_ value: Value, as form: DirectForm) {
+        if form == .bytes, detaches, detach(known(value, as: [UInt8].self)) { return }
+        bytes.write(value, as: form)
+    }
 
     mutating func write(byteString value: [UInt8]) { value.withUnsafeBufferPointer { bytes.write(byteString: $0) } }
 

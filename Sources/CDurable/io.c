@@ -192,6 +192,18 @@ int64_t durable_io_send(int fd, const void *bytes, size_t count, const int32_t *
     return sent < 0 ? -errno : sent;
 }
 
+int64_t durable_io_send_pieces(int fd, const struct iovec *pieces, size_t count) {
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = count};
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? -errno : sent;
+}
+
+void durable_io_widen(int fd) {
+    // The kernel doubles it, and cuts it to what the machine allows.
+    int bytes = 832 * 1024;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 static void collect(struct cmsghdr *header, struct durable_io_received *out) {
     size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int32_t);
     for (size_t index = 0; index < count; index++) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define STACK_BYTES (16 * 1024)
+#define LARGE_PAGES_MIN (4 << 20)
 
 void durable_yield_to_others(void) {
     // In Linux a thread has a priority of its own.
@@ -22,6 +23,14 @@ void durable_yield_to_others(void) {
 
 void durable_give_back_memory(void) {
     malloc_trim(0);
+}
+
+void durable_prefer_large_pages(void *bytes, size_t count) {
+    if (count < LARGE_PAGES_MIN) return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)bytes / page * page;
+    // What it says is of no consequence.
+    madvise((void *)start, (uintptr_t)bytes + count - start, MADV_HUGEPAGE);
 }
 
 #if defined(__x86_64__) || defined(__aarch64__)

@@ -30,9 +30,9 @@ package struct StoredDeadLetter: Sendable, Hashable, Codable {
     /// Adds what is known of the call since it has come again.
     package mutating func complete(with frame: CallFrame) {
         method = frame.method
-        let size = frame.arguments.reduce(0) { $0 + $1.count }
+        let size = frame.arguments.reduce(frame.detached?.byteCount ?? 0) { $0 + $1.count }
         argumentsBytes = size
-        arguments = size <= Limits.deadLetterArgumentsBytesMax ? frame.arguments : nil
+        arguments = size <= Limits.deadLetterArgumentsBytesMax && frame.detached == nil ? frame.arguments : nil
     }
 }
 

@@ -59,7 +59,12 @@ extension Connection {
         let descriptor = confined.readable
         guard descriptor >= 0 else { return .deaf }
         var received = durable_io_received()
-        let count = durable_io_receive(descriptor, buffer.baseAddress, buffer.count, waits ? 1 : 0, &received)
+        // A large part goes where it stays; the reader knows then what has arrived.
+        let direct = confined.reader.readPart {
+            durable_io_receive(descriptor, $0.baseAddress, $0.count, waits ? 1 : 0, &received)
+        }
+        let count =
+            direct ?? durable_io_receive(descriptor, buffer.baseAddress, buffer.count, waits ? 1 : 0, &received)
         switch count {
         case 0:
             return .ended(errorAtEndOfStream)
@@ -68,7 +73,7 @@ extension Connection {
         case ..<0:
             return .ended(TransportError(errno: Int32(-count), "the connection broke while reading"))
         default:
-            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<(direct == nil ? Int(count) : 0)])
             let descriptors = received.owned
             do throws(TransportError) {
                 guard received.truncated == 0 else {
@@ -112,17 +117,38 @@ extension Connection {
         guard frame.kind != Frame.helloKind else {
             throw TransportError(.protocolViolation, "the peer said Hello again")
         }
-        guard frame.kind == Frame.segmentKind else {
-            confined.handler?.received(self, frame, descriptors)
-            return
-        }
+        guard frame.kind != Frame.partKind else { return try keep(frame, descriptors) }
+        guard frame.kind == Frame.segmentKind else { return give(frame, descriptors) }
         guard frame.payload.count == 1, frame.payload[0] != Frame.helloKind, frame.payload[0] != Frame.segmentKind,
-            descriptors.count == 1
+            frame.payload[0] != Frame.partKind, descriptors.count == 1
         else {
             throw TransportError(.protocolViolation, "a note about shared bytes cannot be read")
         }
         let segment = try SharedSegment(adopting: descriptors[0], limit: limits.segmentBytesMax)
-        confined.handler?.received(self, Frame(kind: frame.payload[0], payload: try segment.bytes()), [])
+        give(Frame(kind: frame.payload[0], payload: try segment.bytes()), [])
+    }
+
+    private func give(_ frame: Frame, _ descriptors: [OwnedDescriptor]) {
+        var frame = frame
+        swap(&frame.parts, &confined.parts)
+        confined.handler?.received(self, frame, descriptors)
+    }
+
+    /// Keeps a part until its frame has arrived.
+    private func keep(_ frame: Frame, _ descriptors: [OwnedDescriptor]) throws(TransportError) {
+        let before = confined.parts.reduce(0) { $0 + $1.count }
+        if descriptors.isEmpty, !frame.payload.isEmpty {
+            confined.parts.append(.array(frame.payload))
+        } else if descriptors.count == 1, frame.payload.isEmpty {
+            confined.parts.append(.segment(try SharedSegment(adopting: descriptors[0], limit: limits.segmentBytesMax)))
+        } else {
+            throw TransportError(.protocolViolation, "a part of a frame cannot be read")
+        }
+        let count = before + (confined.parts.last?.count ?? 0)
+        guard count <= limits.segmentBytesMax, confined.parts.count <= limits.partsMax else {
+            let what = "\(confined.parts.count) parts of \(count) bytes"
+            throw TransportError(.frameTooLarge, "the peer sent \(what); the limit is \(limits.segmentBytesMax)")
+        }
     }
 
     private func checkCount(of descriptors: [OwnedDescriptor]) throws(TransportError) {

@@ -53,6 +53,7 @@ extension Connection {
                 confined.handler = nil
                 confined.acceptor = nil
                 confined.carried = []
+                confined.parts = []
             }
             return (confined.handler, confined.acceptor)
         }
@@ -77,6 +78,7 @@ extension Connection {
         confined.timer?.cancel()
         confined.timer = nil
         confined.reader.frameBytesMax = limits.frameBytesMax
+        confined.reader.partBytesMax = limits.segmentBytesMax + 1
         confined.isGreeted = true
         shared.withLock { $0.peerHello = hello }
         if let acceptor = confined.acceptor {

@@ -15,8 +15,13 @@ extension Connection {
     /// descriptors are duplicated; the caller keeps its own. True says that the frame was taken, not that it arrived.
     ///
     /// - Returns: false if the connection is closed or closing, if the send buffer would exceed its bound, or if the
-    ///   frame itself can never be sent: larger than the limits allow, of kind 0 or 255, or with bad descriptors.
+    ///   frame itself can never be sent: larger than the limits allow, of kind 0, 254 or 255, or with bad descriptors.
     package func send(_ frame: Frame, descriptors: [Int32] = []) -> Bool {
+        if !frame.parts.isEmpty {
+            guard descriptors.isEmpty, buffer(frame) else { return false }
+            push(isUrgent: true)
+            return true
+        }
         if descriptors.isEmpty, frame.payload.count >= limits.segmentBytesMin { return sendLarge(frame) }
         guard isSendable(frame), descriptors.count <= limits.descriptorsMax else { return false }
         guard !descriptors.isEmpty else {
@@ -80,7 +85,7 @@ extension Connection {
 
     /// Sends frames in order, all or none; otherwise like `send(_:descriptors:)`.
     package func send(contentsOf frames: [Frame]) -> Bool {
-        guard frames.allSatisfy(isSendable) else { return false }
+        guard frames.allSatisfy({ isSendable($0) && $0.parts.isEmpty }) else { return false }
         return send(byteCount: frames.reduce(0) { $0 + $1.bytesOnWire }) { buffer in
             for frame in frames { buffer.append(frame) }
         }
@@ -147,16 +152,68 @@ extension Connection {
 
     /// Without a segment for it, a payload that is not too large goes through the socket.
     private func sendLarge(_ frame: Frame) -> Bool {
-        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax else { return false }
-        guard let segment = try? SharedSegment(copying: frame.payload),
-            let copies = OwnedDescriptor.duplicate([segment.descriptor])
-        else {
-            return isSendable(frame) && send(byteCount: frame.bytesOnWire) { $0.append(frame) }
+        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax,
+            let message = message(of: frame)
+        else { return false }
+        let isTaken = send(byteCount: message.frame.bytesOnWire) {
+            $0.append(message.frame, descriptors: message.descriptors)
         }
-        let note = Frame(kind: Frame.segmentKind, payload: [frame.kind])
-        let isTaken = send(byteCount: note.bytesOnWire) { $0.append(note, descriptors: copies) }
-        if !isTaken { for copy in copies { _ = Glibc.close(copy) } }
+        if !isTaken { for copy in message.descriptors { _ = Glibc.close(copy) } }
         return isTaken
+    }
+
+    /// What is written for a frame, and the descriptors that go with it.
+    private typealias Message = (frame: Frame, descriptors: [Int32])
+
+    /// The frame itself, or when it is large a note about a segment; nil when neither can be sent.
+    private func message(of frame: Frame) -> Message? {
+        guard frame.payload.count >= limits.segmentBytesMin, let segment = try? SharedSegment(copying: frame.payload),
+            let copies = OwnedDescriptor.duplicate([segment.descriptor])
+        else { return isSendable(frame) ? (frame, []) : nil }
+        return (Frame(kind: Frame.segmentKind, payload: [frame.kind]), copies)
+    }
+
+    /// Takes a frame behind its parts, and leaves it to `push` to see to it that it is written. The parts lie in arrays,
+    /// which go through the socket from where they are, or in segments.
+    package func buffer(_ frame: Frame) -> Bool {
+        guard Frame.isForUsers(frame.kind), frame.payload.count <= limits.segmentBytesMax,
+            frame.parts.count <= limits.partsMax, frame.parts.reduce(0, { $0 + $1.count }) <= limits.segmentBytesMax,
+            frame.parts.allSatisfy({ $0.count > 0 })
+        else { return false }
+        var messages: [Message] = []
+        defer { for message in messages { for copy in message.descriptors { _ = Glibc.close(copy) } } }
+        // Much that waits is not to use up the buffer: it waits in memory of its own.
+        var waiting = shared.withLock { $0.buffer.byteCount }
+        for part in frame.parts {
+            if let segment = segment(of: part, waiting), let copies = OwnedDescriptor.duplicate([segment.descriptor]) {
+                messages.append((Frame(kind: Frame.partKind), copies))
+            } else if case .array(let bytes) = part {
+                messages.append((Frame(kind: Frame.partKind, payload: bytes), []))
+                waiting += bytes.count
+            } else {
+                return false
+            }
+        }
+        guard let last = message(of: Frame(kind: frame.kind, payload: frame.payload)) else { return false }
+        messages.append(last)
+        let byteCount = messages.reduce(0) { $0 + $1.frame.bytesOnWire }
+        let isTaken = take(byteCount: byteCount, isLarge: true) { buffer in
+            for message in messages { buffer.append(message.frame, descriptors: message.descriptors) }
+        }
+        // They belong to the buffer now.
+        if isTaken { messages = [] }
+        return isTaken
+    }
+
+    /// The segment in which a part is sent, if it is not sent through the socket.
+    private func segment(of part: FramePart, _ waiting: Int) -> SharedSegment? {
+        switch part {
+        case .segment(let segment): segment
+        case .array(let bytes):
+            // Without memory for it, it goes through the socket if it can.
+            bytes.count > limits.sendBufferBytesMax / 2 - min(waiting, limits.sendBufferBytesMax / 2)
+                ? try? SharedSegment(copying: bytes) : nil
+        }
     }
 
     private func isSendable(_ frame: Frame) -> Bool {
@@ -169,12 +226,13 @@ extension Connection {
         return true
     }
 
-    private func take(byteCount: Int, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
+    private func take(byteCount: Int, isLarge: Bool = false, _ append: (inout OutgoingBuffer) -> Void) -> Bool {
         let isOnLoop = loop.isCurrent
         let (isTaken, isQueued) = shared.withLock { shared in
             guard shared.acceptsFrames(byteCount: byteCount, limit: limits.sendBufferBytesMax) else {
                 return (false, false)
             }
+            if isLarge { shared.widen() }
             append(&shared.buffer)
             guard isOnLoop, shared.phase == .open, !shared.isQueuedForFlush else { return (true, false) }
             shared.isQueuedForFlush = true
@@ -186,6 +244,13 @@ extension Connection {
 }
 
 extension Connection.Shared {
+    /// Gives the socket a buffer with which both sides of a large part can be at work at once.
+    mutating func widen() {
+        guard !isWide, descriptor >= 0 else { return }
+        isWide = true
+        durable_io_widen(descriptor)
+    }
+
     func acceptsFrames(byteCount: Int, limit: Int) -> Bool {
         (phase == .open || phase == .waiting) && !closesWhenFlushed && writeError == 0
             && byteCount <= limit && buffer.byteCount <= limit - byteCount
@@ -259,7 +324,9 @@ extension Connection.Shared {
 }
 
 extension Frame {
-    fileprivate static func isForUsers(_ kind: UInt8) -> Bool { kind != helloKind && kind != segmentKind }
+    fileprivate static func isForUsers(_ kind: UInt8) -> Bool {
+        kind != helloKind && kind != segmentKind && kind != partKind
+    }
 
     fileprivate var bytesOnWire: Int { Frame.headerBytes + payload.count }
 }

@@ -30,6 +30,8 @@ package final class Connection: EventSource {
         var isLent = false
         /// Whether the socket is set up for that.
         var canBlock = false
+        /// Whether the socket's buffer is one for large parts.
+        var isWide = false
         var hello = OutgoingBuffer()
         var buffer = OutgoingBuffer()
         var isQueuedForFlush = false
@@ -42,7 +44,7 @@ package final class Connection: EventSource {
     }
 
     /// What only the loop's thread touches; what belongs to reading only under the lock `reading`: `handler`, `reader`,
-    /// `carried`, `readable` and `isGreeted`.
+    /// `carried`, `parts`, `readable` and `isGreeted`.
     struct Confined {
         var handler: ConnectionHandler?
         /// The descriptor, for reading; -1 when it is not open.
@@ -54,6 +56,8 @@ package final class Connection: EventSource {
         var reader: FrameReader
         /// Descriptors that came with the frame that is not complete yet.
         var carried: [OwnedDescriptor] = []
+        /// Parts of the next frame.
+        var parts: [FramePart] = []
         /// The next attempt to connect, or the end of the time that a caller has for its Hello.
         var timer: LoopTimer?
         var flushTimer: LoopTimer?

@@ -4,14 +4,17 @@ internal import CDurable
 ///
 /// A large payload travels as shared memory and not through the socket, which its users do not notice.
 package struct Frame: Sendable, Hashable {
-    /// What the payload is; 0 and 255 belong to the transport and cannot be sent.
+    /// What the payload is; 0, 254 and 255 belong to the transport and cannot be sent.
     package var kind: UInt8
     package var payload: [UInt8]
+    /// Large byte strings beside the payload. They are written from and read to where they are, without a copy.
+    package var parts: [FramePart]
 
     /// Makes a frame of a kind and its bytes.
-    package init(kind: UInt8, payload: [UInt8] = []) {
+    package init(kind: UInt8, payload: [UInt8] = [], parts: [FramePart] = []) {
         self.kind = kind
         self.payload = payload
+        self.parts = parts
     }
 
     /// Bytes before the payload: a little-endian 32-bit length of what follows it, and the kind.
@@ -20,9 +23,24 @@ package struct Frame: Sendable, Hashable {
     static let helloKind: UInt8 = 0
     /// A frame whose payload comes as a segment: its own payload is the kind, and the segment's descriptor is with it.
     static let segmentKind: UInt8 = 255
+    /// A part of the next frame: its payload is the part, or nothing, when a segment's descriptor is with it.
+    static let partKind: UInt8 = 254
 
     /// The length field: kind and payload.
     var lengthField: Int { payload.count + 1 }
+}
+
+/// A large byte string of a frame.
+package enum FramePart: Sendable, Hashable {
+    case array([UInt8])
+    case segment(SharedSegment)
+
+    package var count: Int {
+        switch self {
+        case .array(let bytes): bytes.count
+        case .segment(let segment): segment.count
+        }
+    }
 }
 
 /// The bounds of a connection; everything that a peer can make grow has one.
@@ -31,8 +49,10 @@ package struct FrameLimits: Sendable, Hashable {
     package var frameBytesMax = 64 << 20
     /// Payloads of at least this size travel as shared memory; those that come with descriptors do not.
     package var segmentBytesMin = 1 << 20
-    /// The most bytes that a payload in shared memory may have.
+    /// The most bytes that a payload in shared memory may have, and all parts of a frame together.
     package var segmentBytesMax = 512 << 20
+    /// The most parts that a frame may have.
+    package var partsMax = 224
     /// The most bytes that kind and payload of a Hello may have together.
     package var handshakeBytesMax = 4096
     /// The most bytes that may wait to be written on one connection.

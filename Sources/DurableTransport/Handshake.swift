@@ -3,7 +3,7 @@
 /// Every version of the protocol begins with magic and version, so that each side can name the other's.
 enum Handshake {
     static let magic: [UInt8] = Array("DURA".utf8)
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
     private static let fixedBytes = 7
 
     static func frame(_ hello: Hello, version: UInt16 = version) -> Frame {

@@ -74,19 +74,48 @@ struct OutgoingBuffer {
     mutating func write(to fd: Int32, budget: Int) -> Int32 {
         var left = budget
         while byteCount > 0, left > 0 {
-            let offset = headOffset
-            let sent = chunks[head].descriptors.withUnsafeBufferPointer { descriptors in
-                chunks[head].bytes.withUnsafeBytes { bytes in
-                    let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-                    return durable_io_send(fd, rest.baseAddress, rest.count, descriptors.baseAddress, descriptors.count)
-                }
-            }
+            let sent = sendSome(to: fd)
             if sent == -Int64(EINTR) { continue }
             guard sent >= 0 else { return Int32(-sent) }
             left -= Int(sent)
-            consume(Int(sent))
+            var consumed = Int(sent)
+            while consumed > 0 {
+                let count = min(consumed, chunks[head].bytes.count - headOffset)
+                consume(count)
+                consumed -= count
+            }
         }
         return 0
+    }
+
+    /// The most chunks of one write.
+    private static let piecesMax = 4
+
+    /// Writes the first chunk, and those behind it that come without descriptors.
+    private func sendSome(to fd: Int32) -> Int64 {
+        guard chunks[head].descriptors.isEmpty, head + 1 < chunks.count, chunks[head + 1].descriptors.isEmpty else {
+            return chunks[head].descriptors.withUnsafeBufferPointer { descriptors in
+                chunks[head].bytes.withUnsafeBytes { bytes in
+                    let rest = UnsafeRawBufferPointer(rebasing: bytes[headOffset...])
+                    return durable_io_send(fd, rest.baseAddress, rest.count, descriptors.baseAddress, descriptors.count)
+                }
+            }
+        }
+        var pieces: [iovec] = []
+        pieces.reserveCapacity(Self.piecesMax)
+        return sendPieces(to: fd, &pieces)
+    }
+
+    private func sendPieces(to fd: Int32, _ pieces: inout [iovec]) -> Int64 {
+        let next = head + pieces.count
+        guard pieces.count < Self.piecesMax, next < chunks.count, chunks[next].descriptors.isEmpty else {
+            return durable_io_send_pieces(fd, pieces, pieces.count)
+        }
+        return chunks[next].bytes.withUnsafeBytes { bytes in
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[(pieces.isEmpty ? headOffset : 0)...])
+            pieces.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: rest.baseAddress), iov_len: rest.count))
+            return sendPieces(to: fd, &pieces)
+        }
     }
 
     /// Drops everything and closes the descriptors that were never sent.

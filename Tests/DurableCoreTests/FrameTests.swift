@@ -129,8 +129,11 @@ struct FrameTests {
     @Test func anUnknownOutcomeIsRefused() {
         var bytes = replies[0].encoded()
         bytes[40] = 3
+        let apart = #expect(throws: MalformedBytes.self) { try ReplyFrame(decoding: bytes) }
+        #expect(apart?.description == "a result came without its large parts")
+        bytes[40] = 4
         let error = #expect(throws: MalformedBytes.self) { try ReplyFrame(decoding: bytes) }
-        #expect(error?.description == "outcome 3 is unknown")
+        #expect(error?.description == "outcome 4 is unknown")
     }
 
     @Test(arguments: Seeds.first(20)) func hostileBytesNeverTrapAndWhatIsReadIsWrittenTheSame(seed: UInt64) {

@@ -33,11 +33,11 @@ extension TransportTests {
             Attack(testDescription: "an empty Hello", bytes: wire(0), code: .protocolViolation),
             Attack(
                 testDescription: "a Hello without a role",
-                bytes: wire(0, Array("DURA".utf8) + [1, 0]),
+                bytes: wire(0, Array("DURA".utf8) + [2, 0]),
                 code: .protocolViolation
             ),
             Attack(testDescription: "a Hello above its limit", bytes: [0x01, 0x10, 0, 0], code: .frameTooLarge),
-            Attack(testDescription: "version 2", bytes: helloBytes(version: 2), code: .versionMismatch),
+            Attack(testDescription: "version 1", bytes: helloBytes(version: 1), code: .versionMismatch),
             Attack(testDescription: "version 65535", bytes: helloBytes(version: 65535), code: .versionMismatch),
             Attack(
                 testDescription: "length zero",
@@ -67,14 +67,14 @@ extension TransportTests {
                 let client = try RawClient(directory.socket())
                 client.write(attack.bytes)
                 let answer = try #require(client.readToEnd(), "the connection stayed open")
-                #expect(answer.starts(with: wire(0, Array("DURA".utf8) + [1, 0, 1, 7, 7])))
+                #expect(answer.starts(with: wire(0, Array("DURA".utf8) + [2, 0, 1, 7, 7])))
                 let errors =
                     attack.isAfterHello
                     ? try await server.closed.wait(for: 1).compactMap { $0 } : try await server.refused.wait(for: 1)
                 #expect(errors.map(\.code) == [attack.code])
                 if attack.code == .versionMismatch {
-                    #expect(errors[0].message.contains("version 1"))
-                    #expect(errors[0].message.contains(attack.bytes.contains(255) ? "version 65535" : "version 2"))
+                    #expect(errors[0].message.contains("version 2"))
+                    #expect(errors[0].message.contains(attack.bytes.contains(255) ? "version 65535" : "version 1"))
                 }
                 #expect(server.connections.count == (attack.isAfterHello ? 1 : 0))
                 try await expectService(directory.socket(), on: loops[1])
@@ -152,9 +152,9 @@ extension TransportTests {
             try await withLoops(1) { loops in
                 let server = try EchoServer(directory.socket(), on: loops[0], keepsFrames: true)
                 let client = try RawClient(directory.socket())
-                client.write(helloBytes() + (1...254).flatMap { wire(UInt8($0)) })
-                let frames3 = try await server.frames.wait(for: 254).map(\.kind)
-                #expect(frames3 == Array(1...254))
+                client.write(helloBytes() + (1...253).flatMap { wire(UInt8($0)) })
+                let frames3 = try await server.frames.wait(for: 253).map(\.kind)
+                #expect(frames3 == Array(1...253))
             }
         }
 

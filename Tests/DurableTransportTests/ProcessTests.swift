@@ -42,10 +42,10 @@ extension TransportTests {
                 def receive():
                     length, kind = struct.unpack('<IB', read(5))
                     return kind, read(length - 1)
-                frames = [(random.randrange(1, 255), random.randbytes(random.choice([0, 1, 100, 70000]))) for _ in range(500)]
-                s.sendall(frame(0, b'DURA' + struct.pack('<HB', 1, 9) + b'python'))
+                frames = [(random.randrange(1, 254), random.randbytes(random.choice([0, 1, 100, 70000]))) for _ in range(500)]
+                s.sendall(frame(0, b'DURA' + struct.pack('<HB', 2, 9) + b'python'))
                 kind, hello = receive()
-                assert (kind, hello) == (0, b'DURA\\x01\\x00\\x01\\x07\\x07'), (kind, hello)
+                assert (kind, hello) == (0, b'DURA\\x02\\x00\\x01\\x07\\x07'), (kind, hello)
                 threading.Thread(target=lambda: s.sendall(b''.join(frame(*f) for f in frames)), daemon=True).start()
                 for f in frames: assert receive() == f
                 print('all frames came back')
@@ -115,7 +115,7 @@ extension TransportTests {
             let program = """
                 import socket, struct, os, sys
                 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
-                s.sendall(struct.pack('<IB', 8, 0) + b'DURA' + struct.pack('<HB', 1, 9))
+                s.sendall(struct.pack('<IB', 8, 0) + b'DURA' + struct.pack('<HB', 2, 9))
                 s.sendall(struct.pack('<IB', 3, 4) + b'ab' + struct.pack('<IB', 1000, 4) + b'torn')
                 os.kill(os.getpid(), 9)
                 """

@@ -232,7 +232,7 @@ func wire(_ kind: UInt8, _ payload: [UInt8] = []) -> [UInt8] {
     return (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + [kind] + payload
 }
 
-func helloBytes(version: UInt16 = 1, role: UInt8 = 3) -> [UInt8] {
+func helloBytes(version: UInt16 = 2, role: UInt8 = 3) -> [UInt8] {
     wire(0, Array("DURA".utf8) + [UInt8(truncatingIfNeeded: version), UInt8(version >> 8), role])
 }
 

@@ -20,6 +20,17 @@ distributed actor PayloadActor: DurableActor {
 
     /// Gives back what the last call brought.
     distributed func give() -> [UInt8] { last }
+
+    private var lastShared = SharedBytes()
+
+    /// The same for bytes that are shared.
+    distributed func takeShared(_ bytes: SharedBytes) -> [Int] {
+        lastShared = bytes
+        return [bytes.count, Int(bytes.last ?? 0)]
+    }
+
+    /// The same for bytes that are shared.
+    distributed func giveShared() -> SharedBytes { lastShared }
 }
 
 /// Answers: what do large arguments and results cost beside a copy in memory of as many bytes?
@@ -31,6 +42,9 @@ struct PayloadBenchmark: AsyncParsableCommand {
         var copy = 0.0
         var argument = 0.0
         var result = 0.0
+        var shared = 0.0
+        var sharedResult = 0.0
+        var making = 0.0
     }
 
     static let configuration = CommandConfiguration(
@@ -72,6 +86,10 @@ struct PayloadBenchmark: AsyncParsableCommand {
                 // The first round warms caches, connections and files.
                 if round > 0 { rows.append(row) }
             }
+            // After all arrays: what the kernel takes apart for the one is what it puts together for the other.
+            for index in rows.indices {
+                for size in sizes { try await measureShared(size, actor, &rows[index][size, default: Round()]) }
+            }
             return rows
         }
         let report = Report(
@@ -82,7 +100,7 @@ struct PayloadBenchmark: AsyncParsableCommand {
             figures: sizes.map { size in figure(size, rows.compactMap { $0[size] }) },
             notes: [
                 "Medians over the rounds of p50; ratios are of one round. The copy goes into memory that has been",
-                "touched before.",
+                "touched before. Shared bytes are made anew for each call, which is not in the call's time.",
             ]
         )
         try report.publish(json: json)
@@ -95,15 +113,24 @@ struct PayloadBenchmark: AsyncParsableCommand {
                 ("copy", median(rounds.map(\.copy))),
                 ("argument", median(rounds.map(\.argument))),
                 ("result", median(rounds.map(\.result))),
+                ("shared", median(rounds.map(\.shared))),
+                ("shared result", median(rounds.map(\.sharedResult))),
+                ("making shared", median(rounds.map(\.making))),
                 ("argument x copy", median(rounds.map { $0.argument / $0.copy })),
                 ("result x copy", median(rounds.map { $0.result / $0.copy })),
+                ("shared x copy", median(rounds.map { $0.shared / $0.copy })),
+                ("shared result x copy", median(rounds.map { $0.sharedResult / $0.copy })),
             ]
         )
     }
 
+    private static func bytes(_ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) } }
+
+    private func count(_ size: Int) -> Int { max(3, min(calls, (256 << 20) / size)) }
+
     private func measure(_ size: Int, _ actor: PayloadActor) async throws -> Round {
-        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        let count = max(3, min(calls, (256 << 20) / size))
+        let bytes = Self.bytes(size)
+        let count = count(size)
         var (copies, arguments, results) = (Samples(), Samples(), Samples())
         var target = [UInt8](repeating: 1, count: size)
         for _ in 0..<count {
@@ -124,5 +151,32 @@ struct PayloadBenchmark: AsyncParsableCommand {
             }
         }
         return Round(copy: copies.p50, argument: arguments.p50, result: results.p50)
+    }
+
+    private func measureShared(
+        _ size: Int,
+        _ actor: PayloadActor,
+        _ round: inout Round
+    ) async throws {
+        let bytes = Self.bytes(size)
+        let count = count(size)
+        var (making, arguments, results) = (Samples(), Samples(), Samples())
+        for _ in 0..<count {
+            var shared = SharedBytes()
+            making.measure { shared = SharedBytes(bytes) }
+            let start = nanoseconds()
+            let answer = try await actor.takeShared(shared)
+            arguments.record(nanoseconds() - start)
+            guard answer == [bytes.count, Int(bytes.last ?? 0)] else { throw BenchmarkError("they arrived damaged") }
+        }
+        for _ in 0..<count {
+            let start = nanoseconds()
+            let answer = try await actor.giveShared()
+            results.record(nanoseconds() - start)
+            guard answer.count == bytes.count, answer.last == bytes.last else {
+                throw BenchmarkError("shared bytes came back damaged")
+            }
+        }
+        (round.making, round.shared, round.sharedResult) = (making.p50, arguments.p50, results.p50)
     }
 }

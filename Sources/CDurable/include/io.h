@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* Thin shims over Linux sockets and epoll. Every function returns a value >= 0 on success and a
  * negative errno on failure, so that nothing between the call and its caller can overwrite errno.
@@ -69,6 +70,10 @@ int durable_io_peer(int fd, struct durable_io_credentials *out);
 
 /* One sendmsg; the descriptors travel with the first byte. Never raises SIGPIPE. */
 int64_t durable_io_send(int fd, const void *bytes, size_t count, const int32_t *descriptors, size_t descriptor_count);
+/* One sendmsg of several pieces, without descriptors. */
+int64_t durable_io_send_pieces(int fd, const struct iovec *pieces, size_t count);
+/* Gives a socket a larger buffer, if it may have one, so that both sides can work on a large message at once. */
+void durable_io_widen(int fd);
 /* One recvmsg; 0 is the end of the stream. With `waits`, and if the socket was set up for it, waits for bytes. */
 int64_t durable_io_receive(int fd, void *bytes, size_t capacity, int waits, struct durable_io_received *out);
 /*

@@ -1,4 +1,3 @@
-internal import CBOR
 internal import DurableCore
 internal import Synchronization
 
@@ -17,19 +16,19 @@ extension ActorRuntime {
         guard !isStopped.withLock(\.self) else {
             throw ActorError(.runtimeStopped, "the runtime has been shut down")
         }
-        var bytes: [UInt8] = []
+        var contents = ObjectContents.outcome(.returned([]))
         let nested: [HeldObject]
         do {
-            nested = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value) }
+            nested = try EncodedReferences.collect { contents = try ObjectContents(encoding: value) }
         } catch {
             throw ActorError(.serialization, "the value of type \(Value.self) cannot be encoded", cause: "\(error)")
         }
-        guard bytes.count <= Limits.valueBytesMax else {
-            let message = "the value has \(bytes.count) bytes; one that is put may have \(Limits.valueBytesMax)"
+        guard contents.count <= Limits.valueBytesMax else {
+            let message = "the value has \(contents.count) bytes; one that is put may have \(Limits.valueBytesMax)"
             throw ActorError(.limitExceeded, message)
         }
         let object = objects.make(objects.owned.nextName(), nested: nested)
-        object.contents.settle(.success(ObjectContents(encoded: bytes)))
+        object.contents.settle(.success(contents))
         return ObjectRef(object, on: self)
     }
 }

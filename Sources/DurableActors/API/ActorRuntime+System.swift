@@ -70,7 +70,10 @@ extension ActorRuntime {
             target.identifier,
             genericSubstitutions: encoder.genericSubstitutions,
             arguments: encoder.arguments,
-            identity: CallerChannel.Identity(checksum: encoder.checksum(of: target.identifier))
+            identity: CallerChannel.Identity(
+                checksum: try encoder.checksum(of: target.identifier),
+                detached: encoder.detached
+            )
         )
         return try await calls.make(made, on: channel)
     }
@@ -104,9 +107,13 @@ extension ActorRuntime {
     }
 
     /// A call that is the same one when what makes it is run again.
-    private static func child(of actor: ActorID, _ target: RemoteCallTarget, _ encoder: CallEncoder) -> ChildCall? {
-        if let turn = Turn.current { return turn.beginChild(of: actor, target.identifier, encoder.identity) }
-        return TaskRun.current?.beginChild(of: actor, target.identifier, encoder.identity)
+    private static func child(
+        of actor: ActorID,
+        _ target: RemoteCallTarget,
+        _ encoder: CallEncoder
+    ) throws -> ChildCall? {
+        if let turn = Turn.current { return try turn.beginChild(of: actor, target.identifier, encoder.identity) }
+        return try TaskRun.current?.beginChild(of: actor, target.identifier, encoder.identity)
     }
 
     /// Makes the call once; as a call of its own, so that the record of an earlier attempt does not answer it.
@@ -130,11 +137,12 @@ extension ActorRuntime {
             if effort.deadline == nil, let turn = Turn.current { waiting = turn.waitingNow }
             // It is not reachable before it has started. If that start is over, by a crash, nobody waits for this turn.
             if waiting.includesStart(of: actor) { throw waiting.error(of: actor) }
-            if key == nil { child = Self.child(of: actor, target, encoder) }
+            if key == nil { child = try Self.child(of: actor, target, encoder) }
         }
         var identity = child?.identity ?? CallerChannel.Identity(deduplication: key)
         identity.group = group
-        identity.checksum = encoder.checksum(of: target.identifier)
+        identity.checksum = try encoder.checksum(of: target.identifier)
+        identity.detached = encoder.detached
         identity.waiting = waiting
         let call = OutgoingCall(
             target.identifier,

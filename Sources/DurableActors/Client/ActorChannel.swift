@@ -205,10 +205,7 @@ final class ActorChannel: Sendable {
                     disconnect(&state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
-                    let isTaken = state.connection?.buffer(FrameKind.call, byteCountGuess: frame.byteCountGuess) {
-                        bytes in
-                        ByteWriter.append(to: &bytes) { frame.write(to: &$0) }
-                    }
+                    let isTaken = state.connection?.buffer(frame)
                     sending = state.connection
                     if isTaken == false {
                         state.connection?.fail(TransportError(.bufferFull, "a call could not be sent"))
@@ -312,7 +309,9 @@ final class ActorChannel: Sendable {
     }
 
     private func received(_ frame: Frame, on connection: Connection) {
-        guard frame.kind == FrameKind.reply, let reply = try? ReplyFrame(decoding: frame.payload) else {
+        guard frame.kind == FrameKind.reply,
+            let reply = try? ReplyFrame(decoding: frame.payload, detached: frame.detached)
+        else {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }

@@ -68,7 +68,9 @@ final class GroupConnection: Sendable {
     }
 
     private func received(_ frame: Frame, on connection: Connection) {
-        guard frame.kind == FrameKind.reply, let reply = try? ReplyFrame(decoding: frame.payload) else {
+        guard frame.kind == FrameKind.reply,
+            let reply = try? ReplyFrame(decoding: frame.payload, detached: frame.detached)
+        else {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }

@@ -45,7 +45,8 @@ final class OutgoingCall: Sendable {
 
     /// About how many bytes it has on the wire.
     var byteCount: Int {
-        arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax) { $0 + $1.count + 4 }
+        let beside = identity.detached?.byteCount ?? 0
+        return arguments.reduce(method.utf8.count + Limits.callHeaderBytesMax + beside) { $0 + $1.count + 4 }
     }
 
     /// Gives the call its number. False when the caller was cancelled before.

@@ -8,6 +8,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
     public typealias SerializationRequirement = any Codable
 
     private let frame: CallFrame
+    private let parts: [BytePart]
     private let actorType: any DurableActor.Type
     private let runtime: ActorRuntime
     private let types: ArgumentTypes?
@@ -22,6 +23,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
     ) {
         self.types = types
         self.frame = frame
+        parts = frame.detached?.parts ?? []
         self.actorType = actorType
         self.runtime = runtime
     }
@@ -40,7 +42,7 @@ public struct CallDecoder: DistributedTargetInvocationDecoder {
         defer { next += 1 }
         types?.note(Argument.self)
         do {
-            return try runtime.decoder.decode(Argument.self, from: frame.arguments[next])
+            return try runtime.decoder.decode(Argument.self, from: frame.arguments[next], parts: parts)
         } catch {
             let message = "argument \(next + 1) cannot be read as \(Argument.self)"
             throw ActorError(.serialization, message, cause: "\(error)")

@@ -8,6 +8,8 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     public typealias SerializationRequirement = any Codable
 
     var arguments: [[UInt8]] = []
+    /// Large byte strings of the arguments, which are sent beside them.
+    private var parts: [BytePart] = []
     var genericSubstitutions: [String] = []
     /// Arguments that are references: the call is made when their values are there.
     var dependencies: [any CallDependency] = []
@@ -16,11 +18,18 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     private var numbered: [Int: [UInt8]] = [:]
 
     /// The arguments by which the call is known when it is made again.
-    var identity: [[UInt8]] { arguments.indices.map { numbered[$0] ?? arguments[$0] } }
+    var identity: [[UInt8]] {
+        get throws {
+            try arguments.indices.map { try numbered[$0] ?? BytePart.whole(arguments[$0], parts) }
+        }
+    }
+
+    /// What is sent beside the arguments.
+    var detached: DetachedBytes? { DetachedBytes(parts) }
 
     /// What the call is told apart from others by that use its key, if not by what is sent.
-    func checksum(of method: String) -> UInt32? {
-        numbered.isEmpty ? nil : CallFrame.checksum(of: method, identity)
+    func checksum(of method: String) throws -> UInt32? {
+        numbered.isEmpty ? nil : CallFrame.checksum(of: method, try identity)
     }
 
     /// Notes a type that a generic method needs.
@@ -34,7 +43,9 @@ public struct CallEncoder: DistributedTargetInvocationEncoder {
     /// Encodes an argument.
     public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
         do {
-            let found = try EncodedReferences.collect { arguments.append(try CBOREncoder().encode(argument.value)) }
+            let found = try EncodedReferences.collect {
+                arguments.append(try CBOREncoder().encode(argument.value, detaching: &parts))
+            }
             guard !found.isEmpty else { return }
             try EncodedReferences.numbered { numbered[arguments.count - 1] = try CBOREncoder().encode(argument.value) }
             if let reference = argument.value as? any CallDependency { dependencies.append(reference) }

@@ -46,13 +46,16 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
     static func outcome<Success: Codable>(returning value: Success) -> CallOutcome {
         do {
             var bytes: [UInt8] = []
+            var parts: [BytePart] = []
             // What it refers to is kept for a while after this.
-            _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value) }
-            guard bytes.count <= Limits.valueBytesMax - Limits.callHeaderBytesMax else {
-                let message = "the result has \(bytes.count) bytes; at most \(Limits.valueBytesMax) can be returned"
+            _ = try EncodedReferences.collect { bytes = try CBOREncoder().encode(value, detaching: &parts) }
+            let detached = DetachedBytes(parts)
+            let count = bytes.count + (detached?.byteCount ?? 0)
+            guard count <= Limits.valueBytesMax - Limits.callHeaderBytesMax else {
+                let message = "the result has \(count) bytes; at most \(Limits.valueBytesMax) can be returned"
                 return .failed(ActorError(.limitExceeded, message))
             }
-            return .returned(bytes)
+            return detached.map { .returnedApart(bytes, $0) } ?? .returned(bytes)
         } catch {
             let message = "the result cannot be encoded as \(Success.self)"
             return .failed(ActorError(.serialization, message, cause: "\(error)"))
@@ -67,6 +70,14 @@ public final class CallResultHandler: DistributedTargetInvocationResultHandler {
 }
 
 extension CallOutcome {
+    /// Whether the method returned.
+    var isReturn: Bool {
+        switch self {
+        case .returned, .returnedApart: true
+        case .threw, .failed: false
+        }
+    }
+
     /// One of the framework's errors.
     static func failed(_ error: ActorError) -> CallOutcome {
         // Strings and numbers only: the encoding cannot fail.
@@ -102,28 +113,38 @@ enum CallResult {
             do {
                 return try decoder.decode(Value.self, from: bytes)
             } catch {
-                throw ActorError(.serialization, "the result cannot be read as \(Value.self)", cause: "\(error)")
+                throw unreadable(Value.self, error)
+            }
+        case .returnedApart(let bytes, let detached):
+            do {
+                return try decoder.decode(Value.self, from: bytes, parts: detached.parts)
+            } catch {
+                throw unreadable(Value.self, error)
             }
         case .threw, .failed:
             throw failure(outcome, decoder)
         }
     }
 
+    private static func unreadable(_ type: Any.Type, _ cause: any Error) -> ActorError {
+        ActorError(.serialization, "the result cannot be read as \(type)", cause: "\(cause)")
+    }
+
     /// Throws what the method threw, if it did.
     static func check(_ outcome: CallOutcome, _ decoder: CBORDecoder) throws {
-        if case .returned = outcome { return }
+        if outcome.isReturn { return }
         throw failure(outcome, decoder)
     }
 
     /// The error that the call ended with, if it did.
     static func error(of outcome: CallOutcome, _ decoder: CBORDecoder) -> (any Error)? {
-        if case .returned = outcome { return nil }
+        if outcome.isReturn { return nil }
         return failure(outcome, decoder)
     }
 
     private static func failure(_ outcome: CallOutcome, _ decoder: CBORDecoder) -> any Error {
         switch outcome {
-        case .returned:
+        case .returned, .returnedApart:
             return ActorError(.internalError, "a call returned and failed")
         case .failed(let bytes):
             return (try? decoder.decode(ActorError.self, from: bytes))

@@ -152,7 +152,9 @@ final class BorrowedObjects: Sendable {
         _ connection: Connection
     ) {
         do throws(TransportError) {
-            guard frame.kind == FrameKind.contents, let answer = try? ObjectAnswer(decoding: frame.payload) else {
+            guard frame.kind == FrameKind.contents,
+                let answer = try? ObjectAnswer(decoding: frame.payload, detached: frame.detached)
+            else {
                 throw TransportError(.protocolViolation, "a value cannot be read")
             }
             let contents: ObjectContents

@@ -12,7 +12,7 @@ enum ObjectContents: Sendable {
     /// Encodes a result.
     init(_ result: Result<some Encodable, any Error>) {
         do {
-            self = .init(encoded: try CBOREncoder().encode(result.get()))
+            self = try Self(encoding: try result.get())
         } catch {
             guard case .failure(let failure) = result else {
                 let message = "the value cannot be encoded"
@@ -20,6 +20,37 @@ enum ObjectContents: Sendable {
                 return
             }
             self = .outcome(CallOutcome(throwing: failure))
+        }
+    }
+
+    /// Encodes a value. What it has in shared memory already stays there.
+    init(encoding value: some Encodable) throws {
+        var parts: [BytePart] = []
+        let bytes = try CBOREncoder().encode(value, detaching: &parts)
+        let areShared = parts.allSatisfy { if case .shared = $0 { true } else { false } }
+        if areShared, let detached = DetachedBytes(parts) {
+            self = .outcome(.returnedApart(bytes, detached))
+        } else {
+            self.init(encoded: try BytePart.whole(bytes, parts))
+        }
+    }
+
+    /// How many bytes it has.
+    var count: Int {
+        switch self {
+        case .segment(let segment): segment.count
+        case .outcome(.returned(let bytes)): bytes.count
+        case .outcome(.returnedApart(let bytes, let detached)): bytes.count + detached.byteCount
+        case .outcome: 0
+        }
+    }
+
+    /// How many of them are in shared memory.
+    var sharedCount: Int {
+        switch self {
+        case .segment(let segment): segment.count
+        case .outcome(.returnedApart(_, let detached)): detached.byteCount
+        case .outcome: 0
         }
     }
 
@@ -34,8 +65,8 @@ enum ObjectContents: Sendable {
 
     var isFailure: Bool {
         switch self {
-        case .segment, .outcome(.returned): false
-        case .outcome: true
+        case .segment: false
+        case .outcome(let outcome): !outcome.isReturn
         }
     }
 

@@ -36,8 +36,8 @@ final class ObjectStore: Sendable {
     func sharedBytes(of objects: [HeldObject]) -> [Int32: Int]? {
         var bytes: [Int32: Int] = [:]
         for object in objects {
-            guard case .success(.segment(let segment))? = object.contents.outcome else { continue }
-            bytes[object.name.owner?.pid ?? getpid(), default: 0] += segment.count
+            guard case .success(let contents)? = object.contents.outcome, contents.sharedCount > 0 else { continue }
+            bytes[object.name.owner?.pid ?? getpid(), default: 0] += contents.sharedCount
         }
         return bytes.isEmpty ? nil : bytes
     }

@@ -222,7 +222,7 @@ final class OwnedObjects: Sendable {
             switch contents {
             case .outcome(let outcome):
                 connection.send(
-                    Frame(kind: FrameKind.contents, payload: ObjectAnswer(number: number, outcome: outcome).encoded())
+                    Frame(ObjectAnswer(number: number, outcome: outcome))
                 )
             case .segment(let segment):
                 connection.send(

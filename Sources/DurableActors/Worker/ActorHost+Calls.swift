@@ -274,7 +274,7 @@ extension ActorHost {
             // Later calls of the session may have come meanwhile and said more.
             firstIncomplete: max(call.frame.firstIncomplete, min(id.sequence, sessions[id.session]?.frontier ?? 0)),
             fingerprint: call.fingerprint,
-            outcome: outcome,
+            outcome: try outcome.whole(),
             deduplication: call.frame.deduplication
         )
         return WriteSet(actor: self.id, changes: changes, schema: activation.type.version, completion: completion)

@@ -37,7 +37,7 @@ extension ActorHost {
     /// session like any other.
     func bury(_ call: InboundCall, _ letter: StoredDeadLetter) {
         var letter = letter
-        letter.complete(with: call.frame)
+        letter.complete(with: call.frame.whole)
         let outcome = CallOutcome.failed(letter.callerError(for: id))
         let completion = Completion(
             id: call.frame.id,

@@ -11,7 +11,15 @@ final class InboundCall: @unchecked Sendable {
     }
 
     let frame: CallFrame
-    let fingerprint: UInt32
+    /// Told only when somebody asks: it takes long for much.
+    private(set) lazy var fingerprint: UInt32 = {
+        do {
+            return try frame.checkedFingerprint()
+        } catch {
+            // Its arguments cannot be read either, so that it fails.
+            return frame.fingerprint
+        }
+    }()
     private(set) var callers: [Caller]
     /// Whether somebody who wants it has cancelled it.
     var isCancelled = false
@@ -24,7 +32,6 @@ final class InboundCall: @unchecked Sendable {
 
     init(_ frame: CallFrame, from connection: Connection) {
         self.frame = frame
-        fingerprint = frame.fingerprint
         callers = [Caller(connection: connection, sequence: frame.id.sequence)]
     }
 
@@ -41,10 +48,7 @@ final class InboundCall: @unchecked Sendable {
         for caller in callers {
             var reply = reply
             reply.sequence = caller.sequence
-            let isSent = caller.connection.send(kind: FrameKind.reply, byteCountGuess: reply.byteCountGuess) { bytes in
-                ByteWriter.append(to: &bytes) { reply.write(to: &$0) }
-            }
-            guard !isSent else { continue }
+            guard !caller.connection.send(reply) else { continue }
             // Who does not take its replies gets them when it asks again.
             caller.connection.fail(TransportError(.bufferFull, "a reply could not be sent"))
         }

@@ -29,8 +29,13 @@ final class TaskRun: Sendable {
 
     /// A call that the task makes gets a key that follows from the task's name, so that it is the same call when the
     /// task is run again. None is needed, and `nil` returned, when nobody would run it again.
-    func beginChild(of actor: ActorID, _ method: String, _ arguments: [[UInt8]]) -> ChildCall? {
+    func beginChild(
+        of actor: ActorID,
+        _ method: String,
+        _ arguments: @autoclosure () throws -> [[UInt8]]
+    ) rethrows -> ChildCall? {
         guard let name else { return nil }
+        let arguments = try arguments()
         return children.begin(of: actor, retentionMilliseconds: lease, firstSent: firstSent) { number in
             CallKey(task: name, actor: actor, method: method, arguments: arguments, number: number)
         }

@@ -71,8 +71,13 @@ final class Turn: Sendable {
 
     /// A call that this turn makes gets a key that follows from the turn's own call, so that it is the same call when
     /// the turn is run again. None is needed, and `nil` returned, when nobody would make this turn's call again.
-    func beginChild(of actor: ActorID, _ method: String, _ arguments: [[UInt8]]) -> ChildCall? {
+    func beginChild(
+        of actor: ActorID,
+        _ method: String,
+        _ arguments: @autoclosure () throws -> [[UInt8]]
+    ) rethrows -> ChildCall? {
         guard let call, call.isRetriable || call.deduplication != nil else { return nil }
+        let arguments = try arguments()
         return children.begin(
             of: actor,
             retentionMilliseconds: call.deduplication?.retentionMilliseconds ?? lease,

@@ -11,7 +11,8 @@ extension WorkerHost {
         if frame.kind == FrameKind.release, let release = try? ReleaseFrame(decoding: frame.payload) {
             return released(release)
         }
-        guard frame.kind == FrameKind.call, let call = try? CallFrame(decoding: frame.payload) else {
+        guard frame.kind == FrameKind.call, let call = try? CallFrame(decoding: frame.payload, detached: frame.detached)
+        else {
             connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
             return
         }

@@ -70,11 +70,19 @@ package struct CallerChannel: Sendable {
         package var waiting = WaitingTurns()
         /// What it is told apart from other calls of its key by; `nil` for its method and arguments as they are.
         package var checksum: UInt32?
+        /// Byte strings of its arguments that lie beside them.
+        package var detached: DetachedBytes?
 
-        package init(deduplication: Deduplication? = nil, firstSent: UInt64 = 0, checksum: UInt32? = nil) {
+        package init(
+            deduplication: Deduplication? = nil,
+            firstSent: UInt64 = 0,
+            checksum: UInt32? = nil,
+            detached: DetachedBytes? = nil
+        ) {
             self.deduplication = deduplication
             self.firstSent = firstSent
             self.checksum = checksum
+            self.detached = detached
         }
     }
 
@@ -147,6 +155,7 @@ package struct CallerChannel: Sendable {
         frame.group = identity.group
         frame.waiting = identity.waiting
         frame.checksum = identity.checksum
+        frame.detached = identity.detached
         calls.append(Call(frame: frame, retries: retries, used: retriesUsed), at: sequence)
         let warning = backlog.grew(to: calls.count).map { [Action.warn(unanswered: $0)] } ?? []
         switch state {

@@ -25,6 +25,8 @@ package struct CallFrame: Sendable, Hashable {
     package var genericSubstitutions: [String]
     /// The arguments, each CBOR.
     package var arguments: [[UInt8]]
+    /// Byte strings of the arguments that are not in the payload, but beside it.
+    package var detached: DetachedBytes?
     /// What it is told apart from other calls of its id or key by, if not by what is in the frame.
     package var checksum: UInt32?
 
@@ -97,7 +99,9 @@ package struct CallFrame: Sendable, Hashable {
     }
 
     /// Reads a payload that came from outside.
-    package init(decoding payload: [UInt8]) throws(MalformedBytes) {
+    /// - Parameter detached: What came beside it.
+    package init(decoding payload: [UInt8], detached: DetachedBytes? = nil) throws(MalformedBytes) {
+        self.detached = detached
         var reader = ByteReader(payload)
         actor = try reader.readIdentifier()
         id = CallID(session: try reader.readIdentifier(), sequence: try reader.read())
@@ -163,7 +167,8 @@ package struct CallFrame: Sendable, Hashable {
         return flags
     }
 
-    /// A checksum of what is called with what, to notice an id that is used for two different calls.
+    /// A checksum of what is called with what, to notice an id that is used for two different calls. Only when nothing
+    /// is detached.
     package var fingerprint: UInt32 {
         checksum ?? Self.checksum(of: method, arguments)
     }

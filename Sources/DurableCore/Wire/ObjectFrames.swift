@@ -107,10 +107,11 @@ package struct ObjectAnswer: Sendable, Hashable {
     }
 
     /// Reads a payload that came from outside.
-    package init(decoding payload: [UInt8]) throws(MalformedBytes) {
+    /// - Parameter detached: What came beside it.
+    package init(decoding payload: [UInt8], detached: DetachedBytes? = nil) throws(MalformedBytes) {
         var reader = ByteReader(payload)
         number = try reader.read()
-        outcome = reader.remaining > 0 ? try CallOutcome(from: &reader) : nil
+        outcome = reader.remaining > 0 ? try CallOutcome(from: &reader, detached: detached) : nil
         try reader.finish()
     }
 }

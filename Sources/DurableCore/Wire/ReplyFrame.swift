@@ -2,6 +2,9 @@
 package enum CallOutcome: Sendable, Hashable, Codable {
     /// It returned; the result as CBOR, empty for `Void`.
     case returned([UInt8])
+    /// It returned; the result as CBOR, and large byte strings of it beside that. Only on its way: records have all in
+    /// one.
+    case returnedApart([UInt8], DetachedBytes)
     /// It threw an error of this type (mangled name), CBOR.
     case threw(typeName: String, value: [UInt8])
     /// It failed with one of the framework's errors, CBOR of an `ActorError`.
@@ -60,13 +63,14 @@ package struct ReplyFrame: Sendable, Hashable {
     }
 
     /// Reads a payload that came from outside.
-    package init(decoding payload: [UInt8]) throws(MalformedBytes) {
+    /// - Parameter detached: What came beside it.
+    package init(decoding payload: [UInt8], detached: DetachedBytes? = nil) throws(MalformedBytes) {
         var reader = ByteReader(payload)
         sequence = try reader.read()
         actor = try reader.readIdentifier()
         epoch = try reader.read()
         version = try reader.read()
-        outcome = try CallOutcome(from: &reader)
+        outcome = try CallOutcome(from: &reader, detached: detached)
         switch try reader.readByte() {
         case 0: isRecorded = false
         case 1: isRecorded = true
@@ -77,10 +81,10 @@ package struct ReplyFrame: Sendable, Hashable {
 }
 
 extension CallOutcome {
-    /// How many bytes a result or an error has.
+    /// How many bytes a result or an error has, without what lies beside it.
     package var byteCount: Int {
         switch self {
-        case .returned(let value), .failed(let value): value.count
+        case .returned(let value), .failed(let value), .returnedApart(let value, _): value.count
         case .threw(let typeName, let value): typeName.utf8.count + value.count
         }
     }
@@ -97,14 +101,21 @@ extension CallOutcome {
         case .failed(let value):
             writer.write(UInt8(2))
             writer.write(counted: value)
+        case .returnedApart(let value, _):
+            writer.write(UInt8(3))
+            writer.write(counted: value)
         }
     }
 
-    package init(from reader: inout ByteReader) throws(MalformedBytes) {
+    /// - Parameter detached: What came beside it.
+    package init(from reader: inout ByteReader, detached: DetachedBytes? = nil) throws(MalformedBytes) {
         switch try reader.readByte() {
         case 0: self = .returned(Array(try reader.readCounted()))
         case 1: self = .threw(typeName: try reader.readCountedText(), value: Array(try reader.readCounted()))
         case 2: self = .failed(Array(try reader.readCounted()))
+        case 3:
+            guard let detached else { throw MalformedBytes("a result came without its large parts") }
+            self = .returnedApart(Array(try reader.readCounted()), detached)
         case let other: throw MalformedBytes("outcome \(other) is unknown")
         }
     }
