@@ -137,7 +137,6 @@ extension TransportTests {
         func `a part of nothing, and a part with a descriptor that is none of shared bytes, end the connection`(
             payload: [UInt8]
         ) async throws {
-            let directory = try TemporaryDirectory()
             try await withLoops(1) { loops in
                 var ends: [Int32] = [-1, -1]
                 #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)

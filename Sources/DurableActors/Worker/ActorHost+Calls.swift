@@ -106,7 +106,7 @@ extension ActorHost {
     /// A task is good for several turns, one after the other: calls that wait begin where the one before them has ended.
     func begin(_ call: InboundCall) {
         if isHandingOver, following == nil, !host.loop.isBatchOver {
-            following = call
+            following = (call, generation)
             return
         }
         let turn = Turn(self, call: call.frame, generation: generation)
@@ -116,9 +116,10 @@ extension ActorHost {
             guard let task = call.running?.task else { return }
             await run(call, in: turn, isLast: false)
             var turns = 1
-            while let next = following.take() {
+            while let (next, generation) = following.take() {
+                guard generation == self.generation else { return notBegun(next) }
                 turns += 1
-                let turn = Turn(self, call: next.frame, generation: self.generation)
+                let turn = Turn(self, call: next.frame, generation: generation)
                 next.running = (turn, task)
                 await run(next, in: turn, isLast: turns == Limits.turnsInARowMax)
             }

@@ -73,8 +73,8 @@ final class ActorHost: @unchecked Sendable {
     let turnExecutor: any TaskExecutor
     /// A turn ends, and what may begin then begins in its task.
     var isHandingOver = false
-    /// What begins there.
-    var following: InboundCall?
+    /// What begins there, unless the instance is dropped before.
+    var following: (call: InboundCall, generation: Int)?
     /// Calls that have no outcome yet, or whose outcome is not stored yet.
     var open: [CallName: InboundCall] = [:]
     /// Calls that arrived while there was no instance, in order.
