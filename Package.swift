@@ -118,6 +118,18 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The lanes of trials: short ones in each run of everything, long ones by hand.
+        .executableTarget(
+            name: "soak",
+            dependencies: [
+                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
+                "DurableSupervisor", "DurableTransport", "CBOR",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/soak",
+            swiftSettings: settings
+        ),
+
         // Preloaded into processes under test.
         .target(name: "DiskFaultShim", path: "Tests/DiskFaultShim"),
 
