@@ -65,10 +65,12 @@ final class TemporaryDirectory {
         guard let listing = opendir(parent) else { return }
         defer { closedir(listing) }
         while let entry = readdir(listing) {
+            // Each life of an actor looks here.
+            guard entry.pointee.d_name.0 == CChar(UInt8(ascii: ".")) else { continue }
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.hasPrefix("."), name.contains(marker) { removeIfDead("\(parent)/\(name)") }
+            if name.contains(marker) { removeIfDead("\(parent)/\(name)") }
         }
     }
 

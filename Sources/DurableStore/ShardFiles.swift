@@ -10,10 +10,14 @@ enum ShardFiles {
             throw failure("reading", path)
         }
         defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 16 << 10)
-        let count = read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw failure("reading", path) }
-        return String(decoding: bytes[..<count], as: UTF8.self)
+        var isRead = false
+        let text = String(unsafeUninitializedCapacity: 16 << 10) { bytes in
+            let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+            isRead = count >= 0
+            return max(count, 0)
+        }
+        guard isRead else { throw failure("reading", path) }
+        return text
     }
 
     /// Writes a small file so that it is there whole or not at all, and survives a power loss when this returns.

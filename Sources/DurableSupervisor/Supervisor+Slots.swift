@@ -99,7 +99,7 @@ extension Supervisor {
         entry.startTime = worker.identity.startTime
         changes.ledger.append(entry)
         unlink(layout.stderrFile(worker.identity.serial))
-        persistSoon()
+        persistAfterRestart()
     }
 
     private func startNext(_ shard: ShardNumber, _ hosted: Hosted) {
@@ -157,7 +157,7 @@ extension Supervisor {
         // What else there is to do now is not worth a moment of the actor's callers.
         worker.connection?.flushNow()
         changes.records.append(updated)
-        persistSoon()
+        if incarnation > 1 { persistAfterRestart() } else { persistSoon() }
         // Timers fire behind the batch's writes: by then the worker has been told.
         loop.schedule(after: .zero) { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }
     }

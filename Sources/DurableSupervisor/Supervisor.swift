@@ -84,7 +84,8 @@ final class Supervisor: @unchecked Sendable {
     /// Answered once the rows of an actor of a group are gone.
     var removalWaiters: [ActorID: [() -> Void]] = [:]
     var changes = RegistryStore.Changes()
-    var isPersistScheduled = false
+    /// When what has changed is stored at the latest; `nil` when nothing is scheduled.
+    private var persistDue: Duration?
     /// Told once what has changed so far is stored, or could not be.
     var persistWaiters: [() -> Void] = []
     /// Drivers that have left and wait for the end of what they owned.
@@ -193,13 +194,19 @@ final class Supervisor: @unchecked Sendable {
 
     /// Stores what has changed in a moment: off the path of a recovery, and together with what follows.
     func persistSoon(after delay: Duration = .milliseconds(2)) {
-        guard !isPersistScheduled else { return }
-        isPersistScheduled = true
+        let due = now + delay
+        if let persistDue, persistDue <= due { return }
+        persistDue = due
         loop.schedule(after: delay) { [self] in
-            isPersistScheduled = false
+            // One that came sooner has stored it.
+            guard persistDue == due else { return }
+            persistDue = nil
             persist()
         }
     }
+
+    /// Stores what a restart has changed: after the recovery, with which the flush would share the machine.
+    func persistAfterRestart() { persistSoon(after: .milliseconds(10)) }
 
     func log(_ message: String) {
         let line = "durable supervisor: \(message)\n"
