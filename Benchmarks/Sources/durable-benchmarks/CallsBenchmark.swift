@@ -86,7 +86,7 @@ struct CallsBenchmark: AsyncParsableCommand {
             loadBefore: load,
             figures: rows.figures,
             notes: [
-                "Medians over the rounds; ratios are of p50 within a round. Pipelined rows have no p99: p50 is the "
+                "Medians over the rounds; ratios are of p50 within a round. Rows of many calls have no p99: p50 is the "
                     + "time for all calls divided by their number."
             ]
         )

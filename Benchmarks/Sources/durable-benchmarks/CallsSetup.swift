@@ -41,13 +41,16 @@ struct CallsSetup: ~Copyable {
             return try await eachCall(calls) { [atProcessLevel] in _ = try await atProcessLevel.increment() }
         case .diskChange: return try await eachCall(flushes) { [onDisk] in _ = try await onDisk.increment() }
         case .pipelinedNoneChange:
-            return try await pipelined(calls * 5, inFlight, inMemory) { try await $0.increment() }
+            return try await pipelined(calls * 10, inFlight, inMemory) { try await $0.increment() }
         case .pipelinedRead:
-            return try await pipelined(calls * 5, inFlight, atProcessLevel) { try await $0.current() }
+            return try await pipelined(calls * 10, inFlight, atProcessLevel) { try await $0.current() }
         case .pipelinedProcessChange:
-            return try await pipelined(calls * 5, inFlight, atProcessLevel) { try await $0.increment() }
+            return try await pipelined(calls * 10, inFlight, atProcessLevel) { try await $0.increment() }
         case .pipelinedDiskChange:
-            return try await pipelined(calls * 5, inFlight, onDisk) { try await $0.increment() }
+            return try await pipelined(calls * 10, inFlight, onDisk) { try await $0.increment() }
+        case .awaitedNoneChange: return try await awaited(calls * 10, inFlight, inMemory)
+        case .awaitedProcessChange: return try await awaited(calls * 10, inFlight, atProcessLevel)
+        case .awaitedDiskChange: return try await awaited(calls * 10, inFlight, onDisk)
         }
     }
 
@@ -65,6 +68,15 @@ struct CallsSetup: ~Copyable {
             samples.record(nanoseconds() - start)
         }
         return CallsTable.Result(p50: samples.p50, p99: samples.p99)
+    }
+
+    /// As many tasks as calls in flight; each makes one call at a time.
+    private func awaited(_ count: Int, _ inFlight: Int, _ actor: BenchmarkActor) async throws -> CallsTable.Result {
+        let start = nanoseconds()
+        let share = max(1, count / inFlight)
+        try await Callers.run(inFlight) { _ in for _ in 0..<share { _ = try await actor.increment() } }
+        let each = Double(nanoseconds() - start) / Double(share * inFlight) / 1000
+        return CallsTable.Result(p50: each, p99: .nan)
     }
 
     private func pipelined(

@@ -15,8 +15,13 @@ struct CallsTable {
         case pipelinedRead = "read, pipelined"
         case pipelinedProcessChange = "change, .process, pipelined"
         case pipelinedDiskChange = "change, .disk, pipelined"
+        case awaitedNoneChange = "change, .none, awaited by tasks"
+        case awaitedProcessChange = "change, .process, awaited by tasks"
+        case awaitedDiskChange = "change, .disk, awaited by tasks"
 
-        var waitsForDisk: Bool { [.flush, .commit, .diskChange, .pipelinedDiskChange].contains(self) }
+        var waitsForDisk: Bool {
+            [.flush, .commit, .diskChange, .pipelinedDiskChange, .awaitedDiskChange].contains(self)
+        }
     }
 
     /// What one round found for one kind, in microseconds.

@@ -73,11 +73,8 @@ struct SteadyCalls: AsyncParsableCommand {
             return
         }
         if tasks {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<inFlight {
-                    group.addTask { for _ in 0..<count / inFlight { _ = try await actor.increment() } }
-                }
-                try await group.waitForAll()
+            try await Callers.run(inFlight) { [inFlight] _ in
+                for _ in 0..<count / inFlight { _ = try await actor.increment() }
             }
         } else if reads {
             try await Pipeline.run(count, inFlight: inFlight) { _ in actor.submit { try await $0.current() } }

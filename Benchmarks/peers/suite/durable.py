@@ -23,6 +23,9 @@ CALL_LINES = {
     "read, pipelined": "durable.pipelined.read",
     "change, .process, pipelined": "durable.pipelined.process",
     "change, .disk, pipelined": "durable.pipelined.disk",
+    "change, .none, awaited by tasks": "durable.awaited.call",
+    "change, .process, awaited by tasks": "durable.awaited.process",
+    "change, .disk, awaited by tasks": "durable.awaited.disk",
 }
 
 RECOVERY_LINES = {
@@ -100,7 +103,7 @@ def call_lines(context: Context, *arguments: object) -> list[tuple[str, dict[str
     lines: list[tuple[str, dict[str, float]]] = []
     for (name, _), values in report.items():
         found = {RATE: 1e6 / values[P50]}
-        if "pipelined" not in name:
+        if "pipelined" not in name and "awaited" not in name:
             found |= {P50: values[P50], P99: values[P99]}
         lines.append((CALL_LINES[name], found))
     return lines

@@ -117,18 +117,19 @@ class Goals:
                 f"{name} {time(results.value(peer))}", ratio,
                 reaches(ratio, least),
             )  # fmt: skip
-        path, line = "1,000 calls in flight, 1 to 1", "durable.pipelined.call"
-        value = results.value(line, RATE)
-        self._add(
-            path, "at least 200,000/s", (line,), rate(value), "200,000/s", (value or 0) / 200_000,
-            reaches(value, 200_000),
-        )  # fmt: skip
-        ratio = results.ratio(line, "ray.pipelined.call", RATE)
-        self._add(
-            path, "100 times Ray", (line, "ray.pipelined.call"), rate(value),
-            f"Ray {rate(results.value('ray.pipelined.call', RATE))}", ratio,
-            reaches(ratio, 100),
-        )  # fmt: skip
+        for line, how in (("durable.awaited.call", "awaited by tasks"), ("durable.pipelined.call", "submitted")):
+            path = f"1,000 calls in flight, 1 to 1, {how}"
+            value = results.value(line, RATE)
+            self._add(
+                path, "at least 200,000/s", (line,), rate(value), "200,000/s", (value or 0) / 200_000,
+                reaches(value, 200_000),
+            )  # fmt: skip
+            ratio = results.ratio(line, "ray.pipelined.call", RATE)
+            self._add(
+                path, "100 times Ray", (line, "ray.pipelined.call"), rate(value),
+                f"Ray {rate(results.value('ray.pipelined.call', RATE))}", ratio,
+                reaches(ratio, 100),
+            )  # fmt: skip
 
     def _pairs(self) -> None:
         for kind in ("tasks", "processes"):
@@ -153,17 +154,22 @@ class Goals:
                 time(results.value(line)), f"{name} {time(results.value(floor))}, {time(more)} more",
                 results.ratio(line, floor), within(more, limit),
             )  # fmt: skip
-        path, line = "durable changes, 1,000 in flight, .disk", "durable.pipelined.disk"
-        value = results.value(line, RATE)
-        self._add(
-            path, "at least 150,000/s", (line,), rate(value), "150,000/s", (value or 0) / 150_000,
-            reaches(value, 150_000),
-        )  # fmt: skip
-        ratio = results.ratio(line, "redis.pipelined", RATE)
-        self._add(
-            path, "ahead of Redis, appendfsync always", (line, "redis.pipelined"), rate(value),
-            f"Redis {rate(results.value('redis.pipelined', RATE))}", ratio, ratio is not None and ratio > 1,
-        )  # fmt: skip
+        for line, how, peers in (
+            ("durable.awaited.disk", "awaited by tasks", (("redis.many", "1,000 clients"),)),
+            ("durable.pipelined.disk", "submitted", (("redis.pipelined", "1,000 in one write"),)),
+        ):
+            path = f"durable changes, 1,000 in flight, .disk, {how}"
+            value = results.value(line, RATE)
+            self._add(
+                path, "at least 150,000/s", (line,), rate(value), "150,000/s", (value or 0) / 150_000,
+                reaches(value, 150_000),
+            )  # fmt: skip
+            for peer, name in peers:
+                ratio = results.ratio(line, peer, RATE)
+                self._add(
+                    path, f"ahead of Redis, appendfsync always, {name}", (line, peer), rate(value),
+                    f"Redis {rate(results.value(peer, RATE))}", ratio, ratio is not None and ratio > 1,
+                )  # fmt: skip
 
     def _recovery(self) -> None:
         for level in ("process", "disk"):

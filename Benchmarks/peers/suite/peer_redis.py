@@ -65,17 +65,17 @@ def increment() -> int | None:
         return None
 
 
-def bench(context: Context, line: str, depth: int, count: int) -> None:
-    """`redis-benchmark`, one client."""
+def bench(context: Context, line: str, depth: int, count: int, clients: int = 1) -> None:
+    """`redis-benchmark`: so many clients, each with so many changes under way."""
     server(context)
     text = run([
-        "redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", "1", "-P", str(depth), "-n", str(count), "--csv",
-        "INCR", "key",
+        "redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", str(clients), "-P", str(depth), "-n", str(count),
+        "--csv", "INCR", "key",
     ])  # fmt: skip
     rows = list(csv.reader(io.StringIO(text)))
     values = [row for row in rows if len(row) >= 8 and row[0] != "test"][-1]
     rate, p50, p99 = (float(values[column]) for column in (1, 4, 6))
-    context.add(line, {RATE: rate} if depth > 1 else {RATE: rate, P50: p50 * 1000, P99: p99 * 1000})
+    context.add(line, {RATE: rate} if depth * clients > 1 else {RATE: rate, P50: p50 * 1000, P99: p99 * 1000})
 
 
 def single(context: Context) -> None:
@@ -84,6 +84,10 @@ def single(context: Context) -> None:
 
 def pipelined(context: Context) -> None:
     bench(context, "redis.pipelined", 1000, context.choose(200_000, 50_000))
+
+
+def many(context: Context) -> None:
+    bench(context, "redis.many", 1, context.choose(200_000, 50_000), clients=1000)
 
 
 def recovery(context: Context) -> None:

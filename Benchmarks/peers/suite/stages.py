@@ -33,7 +33,10 @@ class Stage:
 
 STAGES = (
     Stage("calls", "What does a call cost, one at a time and with a thousand under way?", 5, 2, (
-        Step("durable", ("durable.call", "durable.pipelined.call"), partial(durable.calls, pin="none")),
+        Step(
+            "durable", ("durable.call", "durable.pipelined.call", "durable.awaited.call"),
+            partial(durable.calls, pin="none"),
+        ),
         Step("durable", ("durable.call@one",), partial(durable.calls, pin="same")),
         Step("durable", ("durable.call@two",), partial(durable.calls, pin="two")),
         Step("ray", ("ray.call",), peer_ray.calls),
@@ -42,9 +45,13 @@ STAGES = (
         Step("erlang", ("erlang.call.remote", "erlang.pipelined.remote"), peer_erlang.remote),
     )),
     Stage("durable", "What does a change cost that survives power loss?", 5, 2, (
-        Step("durable", ("durable.disk", "durable.pipelined.disk", "durable.process"), durable.durable_calls),
+        Step(
+            "durable", ("durable.disk", "durable.pipelined.disk", "durable.awaited.disk", "durable.process"),
+            durable.durable_calls,
+        ),
         Step("redis", ("redis.disk",), peer_redis.single),
         Step("redis", ("redis.pipelined",), peer_redis.pipelined),
+        Step("redis", ("redis.many",), peer_redis.many),
         Step("sqlite", ("sqlite.disk", "sqlite.grouped"), peer_sqlite.updates),
         Step("postgres", ("postgres.disk",), peer_postgres.single),
         Step("postgres", ("postgres.many",), peer_postgres.many),
