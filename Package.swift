@@ -130,6 +130,9 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Runs programs under test and reports sockets that are not Unix sockets.
+        .executableTarget(name: "NetworkGuard", path: "Tests/NetworkGuard"),
+
         // Preloaded into processes under test.
         .target(name: "DiskFaultShim", path: "Tests/DiskFaultShim"),
 

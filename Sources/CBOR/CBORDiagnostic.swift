@@ -111,6 +111,15 @@ private struct JSONPrinter {
         output += String(repeating: "  ", count: indentation)
     }
 
+    /// Whether a terminal that the text is printed on would do something instead of showing it: control characters, of
+    /// both kinds, and what ends lines or overrides the direction of reading.
+    private static func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f..<0xa0, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
     private mutating func print(text: String) {
         output += "\""
         for scalar in text.unicodeScalars {
@@ -121,8 +130,9 @@ private struct JSONPrinter {
             case "\r": output += "\\r"
             case "\t": output += "\\t"
             default:
-                if scalar.value < 0x20 || scalar.value == 0x7f {
-                    output += "\\u00" + Self.hexadecimal([UInt8(scalar.value)])
+                if Self.isObeyed(scalar) {
+                    let (high, low) = scalar.value.quotientAndRemainder(dividingBy: 256)
+                    output += "\\u" + Self.hexadecimal([UInt8(high), UInt8(low)])
                 } else {
                     output.unicodeScalars.append(scalar)
                 }

@@ -144,7 +144,7 @@ static int run_child(struct child_context *context) {
     int image = arrange_descriptors(context);
     if (image < 0) return -1;
     struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) < 0) return fail(context, "setrlimit(RLIMIT_CORE)");
+    if (!context->request->keeps_core_limit && setrlimit(RLIMIT_CORE, &none) < 0) return fail(context, "setrlimit(RLIMIT_CORE)");
     umask(077);
     uint64_t no_signals = 0;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, (size_t)KERNEL_SIGSET_BYTES);

@@ -9,6 +9,10 @@ extension FileView {
         let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw .lastSystemError(while: "creating a copy", at: path) }
         defer { close(descriptor) }
+        // The umask may have taken modes away.
+        guard fchmod(descriptor, 0o600) == 0 else {
+            throw .lastSystemError(while: "setting the mode of a copy", at: path)
+        }
         let pageBytes = UInt64(meta.pageBytes)
         func put(_ bytes: [UInt8], at offset: UInt64) throws(LMDBError) {
             var written = 0

@@ -8,9 +8,8 @@ extension ProcessHandle {
     package static func spawn(_ configuration: SpawnConfiguration) throws(ProcessError) -> ProcessHandle {
         try configuration.validate()
         let arguments = CStringArray(configuration.arguments.map { Array($0.utf8) })
-        let environment = CStringArray(
-            configuration.childEnvironment(inherited: SpawnConfiguration.currentEnvironment())
-        )
+        let inherited = SpawnConfiguration.currentEnvironment()
+        let environment = CStringArray(configuration.childEnvironment(inherited: inherited))
         var request = durable_spawn_request()
         request.image_fd = configuration.image.descriptor
         request.arguments = UnsafePointer(arguments.pointers)
@@ -18,6 +17,7 @@ extension ProcessHandle {
         request.stdout_fd = configuration.standardOutput ?? -1
         request.stderr_fd = configuration.standardError ?? -1
         request.control_fd = configuration.controlSocket ?? -1
+        request.keeps_core_limit = configuration.wantsCores(inherited: inherited)
 
         // The image and the arrays are read through bare pointers and numbers until durable_spawn has returned.
         defer { withExtendedLifetime((configuration, arguments, environment)) {} }

@@ -48,6 +48,7 @@ enum SpawnVariable {
     static let role = DURABLE_ROLE_VARIABLE
     static let control = DURABLE_CONTROL_VARIABLE
     static let backtraceWanted = "DURABLE_WORKER_BACKTRACE"
+    static let coresWanted = "DURABLE_WORKER_CORES"
     static let backtrace = "SWIFT_BACKTRACE"
 
     static let backtraceOff = "enable=no"
@@ -74,11 +75,10 @@ extension SpawnConfiguration {
     /// Builds the child's environment from the inherited one; both are `NAME=value` in bytes, which need not be UTF-8.
     func childEnvironment(inherited: [[UInt8]]) -> [[UInt8]] {
         var overrides = environment
-        let inheritedWish = inherited.first { Self.name(of: $0) == Array(SpawnVariable.backtraceWanted.utf8) }
-            .map { String(decoding: $0.dropFirst(SpawnVariable.backtraceWanted.utf8.count + 1), as: UTF8.self) }
-        let wantsBacktrace = (overrides[SpawnVariable.backtraceWanted] ?? inheritedWish) == "yes"
-        // A supervisor starts the workers, so the wish has to reach it.
+        let wantsBacktrace = wants(SpawnVariable.backtraceWanted, inherited)
+        // A supervisor starts the workers, so the wishes have to reach it.
         overrides[SpawnVariable.backtraceWanted] = wantsBacktrace ? "yes" : nil
+        overrides[SpawnVariable.coresWanted] = wantsCores(inherited: inherited) ? "yes" : nil
         overrides[SpawnVariable.backtrace] =
             wantsBacktrace ? SpawnVariable.backtraceBounded : SpawnVariable.backtraceOff
         overrides[SpawnVariable.role] = role?.rawValue
@@ -88,6 +88,14 @@ extension SpawnConfiguration {
         let ownPrefix = Array(SpawnVariable.ownPrefix.utf8)
         let kept = inherited.filter { !$0.starts(with: ownPrefix) && !replaced.contains(Self.name(of: $0)) }
         return kept + overrides.sorted { $0.key < $1.key }.map { Array("\($0.key)=\($0.value)".utf8) }
+    }
+
+    /// Whether the child may write core dumps, which hold all of its memory, as far as this process may.
+    func wantsCores(inherited: [[UInt8]]) -> Bool { wants(SpawnVariable.coresWanted, inherited) }
+
+    private func wants(_ name: String, _ inherited: [[UInt8]]) -> Bool {
+        if let given = environment[name] { return given == "yes" }
+        return inherited.first { Self.name(of: $0) == Array(name.utf8) } == Array("\(name)=yes".utf8)
     }
 
     private static func name(of entry: [UInt8]) -> [UInt8] {

@@ -14,7 +14,8 @@ extension WorkerPage {
                 close(descriptor)
                 continue
             }
-            return page.silence
+            // That of a rehearsal has no signs of life, and is there for a moment beside the worker's own.
+            if let silence = page.silence { return silence }
         }
         return nil
     }

@@ -7,8 +7,9 @@ package enum RuntimeDirectory {
     package static func prepare(_ layout: RuntimeLayout) throws(ActorError) {
         try checkSocketPath(layout)
         try makePath(layout.directory)
+        try checkLink(layout.directory)
         try checkOwner(layout.directory)
-        for directory in [layout.supervisor, layout.shards, layout.stderr] { try make(directory) }
+        for directory in [layout.supervisor, layout.shards, layout.stderr] { try makePrivate(directory) }
         guard access(layout.supervisor, W_OK | X_OK) == 0 else {
             throw unusable(layout.directory, "cannot be written to: \(reason(errno))")
         }
@@ -16,7 +17,7 @@ package enum RuntimeDirectory {
     }
 
     /// Creates the directory of the sockets at which processes are asked for their values.
-    package static func makeObjects(_ layout: RuntimeLayout) throws(ActorError) { try make(layout.objects) }
+    package static func makeObjects(_ layout: RuntimeLayout) throws(ActorError) { try makePrivate(layout.objects) }
 
     /// Whether a directory with this path can hold the runtime's sockets, whose paths the kernel limits to 107 bytes.
     package static func checkSocketPath(_ layout: RuntimeLayout) throws(ActorError) {
@@ -31,19 +32,39 @@ package enum RuntimeDirectory {
         }
     }
 
-    /// Removes a directory and all in it; what is gone already is no error.
+    /// Removes a directory and all in it; what is gone already is no error. Links are removed, and never followed, the
+    /// path itself included: in a directory like `/tmp`, others can put one there.
     package static func remove(_ path: String) {
-        for name in entries(of: path) {
-            let child = "\(path)/\(name)"
-            if unlink(child) != 0, errno == EISDIR || errno == EPERM { remove(child) }
+        // With a slash at its end, the path of a link is that of what it leads to.
+        var path = path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        remove(path, in: AT_FDCWD)
+    }
+
+    private static func remove(_ name: String, in parent: Int32) {
+        // By descriptors, so that what is emptied is what was looked at.
+        let directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard directory >= 0 else { return }
+        if let stream = fdopendir(directory) {
+            let names = entries(of: stream)
+            for child in names where unlinkat(directory, child, 0) != 0 && (errno == EISDIR || errno == EPERM) {
+                remove(child, in: directory)
+            }
+            closedir(stream)
+        } else {
+            close(directory)
         }
-        rmdir(path)
+        unlinkat(parent, name, AT_REMOVEDIR)
     }
 
     /// The names in a directory; none when it cannot be read.
     package static func entries(of path: String) -> [String] {
         guard let stream = opendir(path) else { return [] }
         defer { closedir(stream) }
+        return entries(of: stream)
+    }
+
+    private static func entries(of stream: OpaquePointer) -> [String] {
         var names: [String] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
@@ -64,6 +85,21 @@ package enum RuntimeDirectory {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw unusable(path, "is not a directory")
+        }
+    }
+
+    /// Makes a directory of the runtime's own, or checks that nobody else can have changed the one that is there.
+    private static func makePrivate(_ path: String) throws(ActorError) {
+        try make(path)
+        try checkOwner(path)
+    }
+
+    /// A link leads where whoever made it wants it to: to some other directory of this user's.
+    private static func checkLink(_ path: String) throws(ActorError) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw unusable(path, "is a link that user \(status.st_uid) has made; give the path that it leads to")
         }
     }
 

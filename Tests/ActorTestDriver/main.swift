@@ -52,6 +52,11 @@ if arguments[1] == "estate" {
     try await makeEstate(in: arguments[2])
     exit(0)
 }
+if arguments[1] == "everything" {
+    // Arguments: umask, directory or "-" for a temporary one. Prints the directory, and waits for end of input.
+    try await useEverything(umask: arguments[2], directory: arguments[3] == "-" ? nil : arguments[3])
+    exit(0)
+}
 if arguments[1] == "key" {
     try await callWithKey(in: arguments[2], key: arguments[3], amount: Int(arguments[4]) ?? 0)
     exit(0)

@@ -17,6 +17,12 @@ import Testing
         #expect(try json("a\"b\\\n\t\r\u{1}\u{7f}\u{fc}") == #""a\"b\\\n\t\r\u0001\u007fü""#)
     }
 
+    @Test func `No text makes a terminal do something that the JSON is printed on`() throws {
+        let text = try json("\u{1b}[2J\u{9b}31m\u{85}\u{202e}\u{2028}\u{2066}\u{0}é\u{a0}🙂")
+        #expect(text == #""\u001b[2J\u009b31m\u0085\u202e\u2028\u2066\u0000é"# + "\u{a0}🙂\"")
+        #expect(try json(["\u{9b}": 1]) == #"{"\u009b":1}"#)
+    }
+
     @Test func `What JSON lacks has its stand-in`() throws {
         #expect(try json(.bytes([0x0a, 0xff])) == #"{"$bytes":"0aff"}"#)
         #expect(try json([.float(.nan), .float(.infinity), .float(-.infinity)]) == #"["NaN","Infinity","-Infinity"]"#)

@@ -80,9 +80,9 @@ struct ActorOptionsTests {
     @Test(arguments: ["", ".hidden", "a b", "a/b", "ä", "a\0", "..", String(repeating: "x", count: 129)])
     func aNameThatIsNotAllowedIsNamedWithTheRule(name: String) {
         let allowed = "allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"
-        #expect(message(ActorOptions().detached(name: name)) == "name is \"\(name)\"; \(allowed)")
+        #expect(message(ActorOptions().detached(name: name)) == "name is \"\(name.onOneLine)\"; \(allowed)")
         let scoped = ActorOptions().detached(name: "a", namespace: name)
-        #expect(message(scoped) == "namespace is \"\(name)\"; \(allowed)")
+        #expect(message(scoped) == "namespace is \"\(name.onOneLine)\"; \(allowed)")
     }
 
     @Test func theLongestNameIsAllowed() {

@@ -47,6 +47,26 @@ struct EnvironmentTests {
         #expect(try environment(inherited: ["DURABLE_WORKER_BACKTRACE=no"]) == ["SWIFT_BACKTRACE=enable=no"])
     }
 
+    @Test("core dumps are a wish like that: off unless it is said, and then as this process may")
+    func cores() throws {
+        let off = "SWIFT_BACKTRACE=enable=no"
+        #expect(try environment(inherited: ["DURABLE_WORKER_CORES=yes"]) == ["DURABLE_WORKER_CORES=yes", off])
+        for text in ["DURABLE_WORKER_CORES=no", "DURABLE_WORKER_CORES", "DURABLE_WORKER_CORES=", "WORKER_CORES=yes"] {
+            let variables = try environment(inherited: [text]).filter { $0.hasPrefix("DURABLE") }
+            #expect(variables == [])
+        }
+        var own = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &own)
+        var before = own
+        defer { setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &before) }
+        own.rlim_cur = min(8192, own.rlim_max)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &own)
+        var configuration = try shell("grep '^Max core' /proc/self/limits | tr -s ' ' | cut -d' ' -f5")
+        #expect(try output(of: configuration).text == "0\n")
+        configuration.environment = ["DURABLE_WORKER_CORES": "yes"]
+        #expect(try output(of: configuration).text == "\(own.rlim_cur)\n")
+    }
+
     @Test("bytes that are not text pass through unchanged")
     func rawBytes() throws {
         let raw: [UInt8] = Array("RAW=".utf8) + [0xFF, 0xC3, 0x28]

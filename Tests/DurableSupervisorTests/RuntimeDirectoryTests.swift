@@ -79,6 +79,38 @@ struct RuntimeDirectoryTests {
         #expect(error?.message.contains("belongs to user 12345, this process runs as user 0") == true)
     }
 
+    @Test func aLinkIsFollowedIfItsMakerMayUseTheDirectoryAnywayAndRefusedFromAnybodyElse() throws {
+        try #require(geteuid() == 0, "this test needs root: it gives a link to another user")
+        let real = folder.path + "/real"
+        try files.createDirectory(
+            atPath: real,
+            withIntermediateDirectories: false,
+            attributes: [.posixPermissions: 0o700]
+        )
+        try files.createSymbolicLink(atPath: folder.layout.directory, withDestinationPath: real)
+        try #require(lchown(folder.layout.directory, 12345, 12345) == 0)
+        let error = refusal(folder.layout.directory)
+        #expect(error?.code == .directoryUnusable)
+        #expect(error?.message.contains("is a link that user 12345 has made") == true)
+        #expect(try files.contentsOfDirectory(atPath: real).isEmpty)
+        try #require(lchown(folder.layout.directory, 0, 0) == 0)
+        #expect(refusal(folder.layout.directory) == nil)
+        #expect(isDirectory(real + "/supervisor"))
+    }
+
+    @Test func removalDoesNotFollowALinkInPlaceOfTheDirectory() throws {
+        let victim = folder.path + "/victim"
+        try files.createDirectory(atPath: victim + "/below", withIntermediateDirectories: true)
+        try Data("kept".utf8).write(to: URL(fileURLWithPath: victim + "/file"))
+        let link = folder.path + "/link"
+        try files.createSymbolicLink(atPath: link, withDestinationPath: victim)
+        RuntimeDirectory.remove(link)
+        RuntimeDirectory.remove(link + "/")
+        #expect(try files.contentsOfDirectory(atPath: victim).sorted() == ["below", "file"])
+        RuntimeDirectory.remove(victim)
+        #expect(!files.fileExists(atPath: victim))
+    }
+
     @Test(arguments: ["", "/supervisor", "/shards", "/supervisor/stderr"])
     func aFileInPlaceOfADirectoryIsRefusedAndKept(place: String) throws {
         let path = folder.layout.directory + place

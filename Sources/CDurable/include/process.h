@@ -1,6 +1,7 @@
 #ifndef DURABLE_PROCESS_H
 #define DURABLE_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,7 @@ struct durable_spawn_request {
     int stdout_fd;            // none: /dev/null
     int stderr_fd;            // none: /dev/null
     int control_fd;           // none: descriptor 3 is closed
+    bool keeps_core_limit;    // otherwise the child writes no core dumps, and cannot change that
 };
 
 // `failed_step` is a literal naming the system call that failed, null on success.
@@ -28,7 +30,7 @@ struct durable_spawn_result {
 
 // Starts a process in a session of its own and returns 0 once it runs the image. Otherwise returns the errno value of
 // the step that failed, and leaves no process and no descriptor behind. The child has default signal handlers, an empty
-// signal mask, standard input from /dev/null, no core dumps, umask 077 and no descriptors but the ones asked for.
+// signal mask, standard input from /dev/null, no core dumps unless asked for, umask 077 and no descriptors but the ones asked for.
 int durable_spawn(const struct durable_spawn_request *request, struct durable_spawn_result *result);
 
 #define DURABLE_EXIT_NONE 0

@@ -161,6 +161,8 @@ extension ActorRuntime {
             let reason = String(cString: strerror(errno))
             throw ActorError(.directoryUnusable, "no temporary directory can be made in \(base): \(reason)")
         }
+        // The umask may have taken modes away.
+        chmod(template, 0o700)
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

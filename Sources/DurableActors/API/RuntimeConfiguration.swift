@@ -31,7 +31,7 @@ public struct RuntimeConfiguration: Sendable {
     /// Takes what people should know of this process's part in the runtime, a message at a time and without an end of
     /// line, on any thread; to stderr unless given. What workers have to say goes to their own stderr.
     public var log: @Sendable (String) -> Void = { message in
-        _ = "durable: \(message)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        _ = "durable: \(message.onOneLine)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) }
     }
 
     /// How long this process keeps a value behind the sending of a reference to it; other times are for tests of the

@@ -180,9 +180,10 @@ enum RehearsalDirectory {
             guard let pid = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }) else { continue }
             let path = "\(parent)/\(name)"
             var status = stat()
-            guard kill(pid, 0) != 0, errno == ESRCH, lstat(path, &status) == 0, status.st_uid == geteuid() else {
-                continue
-            }
+            // What others have put there stays, and is nothing that a link could lead to.
+            guard kill(pid, 0) != 0, errno == ESRCH, lstat(path, &status) == 0, status.st_uid == geteuid(),
+                status.st_mode & S_IFMT == S_IFDIR
+            else { continue }
             RuntimeDirectory.remove(path)
         }
     }

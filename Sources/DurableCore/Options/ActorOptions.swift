@@ -291,7 +291,7 @@ public struct ActorOptions: Sendable, Hashable, Codable {
         guard isAllowed, (1...128).contains(text.utf8.count), !text.hasPrefix(".") else {
             throw ActorError(
                 .invalidArgument,
-                "\(what) is \"\(text)\"; allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"
+                "\(what) is \"\(text.onOneLine)\"; allowed are 1 to 128 of A-Z a-z 0-9 . _ -, not starting with a dot"
             )
         }
     }

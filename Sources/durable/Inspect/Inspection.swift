@@ -208,9 +208,9 @@ extension Inspection {
         var text = actors.isEmpty ? "no actors\n" : ""
         if !actors.isEmpty { text += actorTable }
         for actor in actors {
-            if let problem = actor.problem { text += "\n\(actor.title) cannot be read: \(problem)\n" }
+            if let problem = actor.problem { text += "\n\("\(actor.title) cannot be read: \(problem)".onOneLine)\n" }
             guard full || !actor.fields.isEmpty else { continue }
-            text += "\n\(actor.title) (\(actor.record.id))\n"
+            text += "\n\(actor.title.onOneLine) (\(actor.record.id))\n"
             let json = try JSON.text(state(actor), pretty: full)
             text += full ? "\(json)\n" : "  \(Self.shortened(json))\n"
         }

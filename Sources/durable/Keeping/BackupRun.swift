@@ -25,7 +25,7 @@ struct BackupRun {
         }
         var files: [Manifest.File] = []
         for file in verified.files {
-            let (bytes, checksum) = try FileCopy.run("\(new.staging)/\(file.path)")
+            let (bytes, checksum) = try FileCopy.run("\(new.staging)/\(file.path)", bytesMax: .max)
             files.append(
                 Manifest.File(
                     path: file.path,

@@ -58,8 +58,9 @@ struct Clone: ParsableCommand {
         guard !Files.exists(target) else { throw Failure("\(target) exists already; nothing is ever replaced") }
         try RuntimeDirectory.checkSocketPath(RuntimeLayout(directory: target))
         let between = target + ".backup-\(getpid())"
-        defer { RuntimeDirectory.remove(between) }
         _ = try BackupRun(directory, to: between, patience: patience)
+        // Only now is it ours; what was there before is not.
+        defer { RuntimeDirectory.remove(between) }
         print(try RestoreRun(between, to: target).text, terminator: "")
     }
 

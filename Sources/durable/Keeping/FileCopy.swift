@@ -6,14 +6,20 @@ enum FileCopy {
     private static let partBytes = 1 << 20
 
     /// The length and checksum of a file; with a target, of what was copied there, durably.
-    static func run(_ source: String, to target: String? = nil) throws(Failure) -> (bytes: UInt64, checksum: UInt32) {
-        let input = open(source, O_RDONLY | O_CLOEXEC)
-        guard input >= 0 else { throw Failure("\(source) cannot be opened: \(Files.reason(errno))") }
+    /// - Throws: When it cannot be read or written, is no plain file, or has more bytes than it should.
+    static func run(
+        _ source: String,
+        to target: String? = nil,
+        bytesMax: UInt64
+    ) throws(Failure) -> (bytes: UInt64, checksum: UInt32) {
+        let input = try Files.openPlain(source)
         defer { close(input) }
         var output: Int32 = -1
         if let target {
             output = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-            guard output >= 0 else { throw Failure("\(target) cannot be created: \(Files.reason(errno))") }
+            guard output >= 0, fchmod(output, 0o600) == 0 else {
+                throw Failure("\(target) cannot be created: \(Files.reason(errno))")
+            }
         }
         defer { if output >= 0 { close(output) } }
         var checksum: UInt32 = 0
@@ -24,6 +30,9 @@ enum FileCopy {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw Failure("\(source) cannot be read: \(Files.reason(errno))") }
             if count == 0 { break }
+            guard UInt64(count) <= bytesMax - bytes else {
+                throw Failure("\(source) is not what was backed up: it has more than \(bytesMax) bytes")
+            }
             checksum = CRC32C.checksum(buffer[..<count], after: checksum)
             if output >= 0, let target { try write(buffer[..<count], to: output, at: bytes, target) }
             bytes += UInt64(count)

@@ -16,6 +16,8 @@ struct Manifest {
     }
 
     static let first = "durable-backup 1"
+    /// Room for the lines of two million shards.
+    private static let bytesMax = 256 << 20
 
     /// When the cut was made, in milliseconds since 1970.
     var milliseconds: Int64
@@ -45,7 +47,8 @@ struct Manifest {
     init(in directory: String) throws(Failure) {
         let path = Self.path(in: directory)
         guard Files.exists(path) else { throw Failure("\(directory) is not a backup: it holds no manifest") }
-        guard let text = String(validating: try Files.contents(path), as: UTF8.self) else {
+        guard let text = String(validating: try Files.plainContents(path, bytesMax: Self.bytesMax), as: UTF8.self)
+        else {
             throw Failure("\(path) is damaged: it is no text")
         }
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -78,8 +81,8 @@ struct Manifest {
         else { return nil }
         // Nothing outside of the backup is ever read or written, whatever a manifest says.
         let parts = words[1].split(separator: "/", omittingEmptySubsequences: false)
-        let isShard = parts.count == 3 && parts[0] == "shards" && ShardNumber(parts[1]) != nil && parts[2] == "data.mdb"
-        guard isShard || words[1] == "supervisor/data.mdb" else { return nil }
+        let shard = parts.count == 3 && parts[0] == "shards" ? ShardNumber(parts[1]) : nil
+        guard words[1] == shard.map(Verification.path) || words[1] == "supervisor/data.mdb" else { return nil }
         return File(path: words[1], bytes: bytes, checksum: checksum, epoch: epoch, version: version)
     }
 
@@ -98,7 +101,7 @@ extension Manifest {
                 found.append("\(file.path) is missing")
                 continue
             }
-            let (bytes, checksum) = try FileCopy.run("\(directory)/\(file.path)")
+            let (bytes, checksum) = try FileCopy.run("\(directory)/\(file.path)", bytesMax: .max)
             if bytes != file.bytes {
                 found.append("\(file.path) has \(bytes) bytes, the manifest says \(file.bytes)")
             } else if checksum != file.checksum {

@@ -73,7 +73,11 @@ struct RestoreRun {
             progress.show("copying  \(file.path)")
             if let slash = file.path.lastIndex(of: "/") { try new.make(String(file.path[..<slash])) }
             guard Files.exists("\(source)/\(file.path)") else { throw Failure("\(source)/\(file.path) is missing") }
-            let (bytes, checksum) = try FileCopy.run("\(source)/\(file.path)", to: "\(new.staging)/\(file.path)")
+            let (bytes, checksum) = try FileCopy.run(
+                "\(source)/\(file.path)",
+                to: "\(new.staging)/\(file.path)",
+                bytesMax: file.bytes
+            )
             guard bytes == file.bytes, checksum == file.checksum else {
                 throw Failure("\(source)/\(file.path) is not what was backed up: it differs from the manifest")
             }

@@ -135,7 +135,9 @@ struct VerifyRun {
     var text: String {
         let rows = files.map(\.rows).reduce(0, +)
         let pages = files.map(\.pagesUsed).reduce(0, +)
-        var text = findings.map { "FOUND  \($0)\n" }.joined() + notes.map { "note   \($0)\n" }.joined()
+        // What was found quotes names that the files hold.
+        var text = findings.map { "FOUND  \($0.onOneLine)\n" }.joined()
+        text += notes.map { "note   \($0.onOneLine)\n" }.joined()
         let verdict = findings.isEmpty ? "sound" : "\(findings.count) findings"
         text += "\(directory.path): \(verdict); \(files.count) files, \(pages) pages, \(rows) rows\n"
         return text
@@ -145,7 +147,7 @@ struct VerifyRun {
 /// A line on the terminal that is written over; nothing where nobody watches.
 struct ProgressLine {
     func show(_ text: String) {
-        if StandardError.isTerminal { StandardError.write("\r\u{1b}[K\(text)") }
+        if StandardError.isTerminal { StandardError.write("\r\u{1b}[K\(text.onOneLine)") }
     }
 
     func clear() {

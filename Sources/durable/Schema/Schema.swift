@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DurableActors
+internal import DurableCore
 
 /// Writes and compares the stored layouts of actor types.
 struct Schema: ParsableCommand {
@@ -40,7 +41,7 @@ struct Schema: ParsableCommand {
             } else if let check {
                 try compare(lock, with: check)
             } else {
-                print(lock.text, terminator: "")
+                print(Self.shown(lock.text), terminator: "")
             }
         } catch let exit as ExitCode {
             throw exit
@@ -52,11 +53,17 @@ struct Schema: ParsableCommand {
     private func compare(_ lock: SchemaLock, with file: String) throws {
         do {
             let comparison = try lock.check(file: file, exact: exact)
-            for change in comparison.compatible { print("changed: \(change)") }
+            for change in comparison.compatible { print("changed: \("\(change)".onOneLine)") }
             print(comparison.isCurrent ? "all layouts are as locked" : "compatible; write \(file) again")
         } catch let mismatch as SchemaLock.Mismatch {
-            print(mismatch)
+            print(Self.shown("\(mismatch)"))
             throw ExitCode.failure
         }
+    }
+
+    /// Lines for a terminal: names of types and properties are what stored files say they are.
+    private static func shown(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).onOneLine }
+            .joined(separator: "\n")
     }
 }

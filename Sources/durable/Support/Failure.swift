@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DurableActors
+internal import DurableCore
 
 /// Why the tool cannot do what it was asked, in one line.
 struct Failure: Error, CustomStringConvertible {
@@ -19,7 +20,7 @@ struct Failure: Error, CustomStringConvertible {
     /// Says it on stderr. The exit code to end with: 1.
     func report() -> ExitCode {
         let line = description.split(whereSeparator: \.isNewline).joined(separator: " ")
-        StandardError.write("durable: \(line)\n")
+        StandardError.write("durable: \(line.onOneLine)\n")
         return .failure
     }
 }

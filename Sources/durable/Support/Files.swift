@@ -52,6 +52,40 @@ enum Files {
         }
     }
 
+    /// A plain file's descriptor for reading; what lies in a backup may be a link, a pipe or a device.
+    static func openPlain(_ path: String) throws(Failure) -> Int32 {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY)
+        guard descriptor >= 0 else {
+            throw Failure("\(path) cannot be opened: \(errno == ELOOP ? "it is a link" : reason(errno))")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw Failure("\(path) is no plain file")
+        }
+        return descriptor
+    }
+
+    /// The bytes of a plain file that is not larger than it may be.
+    static func plainContents(_ path: String, bytesMax: Int) throws(Failure) -> [UInt8] {
+        let descriptor = try openPlain(path)
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size <= bytesMax else {
+            throw Failure("\(path) is too large: it has \(status.st_size) bytes, at most \(bytesMax) are read")
+        }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while bytes.count < status.st_size {
+            let count = read(descriptor, &buffer, min(buffer.count, Int(status.st_size) - bytes.count))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(path) }
+            guard count > 0 else { break }
+            bytes += buffer[..<count]
+        }
+        return bytes
+    }
+
     /// Whether there is a directory of this path; throws when it cannot be looked at.
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
@@ -72,7 +106,9 @@ enum Files {
     /// Makes a new file of these bytes, durably.
     static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw Failure("\(path) cannot be created: \(reason(errno))") }
+        guard descriptor >= 0, fchmod(descriptor, 0o600) == 0 else {
+            throw Failure("\(path) cannot be created: \(reason(errno))")
+        }
         defer { close(descriptor) }
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -1,10 +1,13 @@
+internal import DurableCore
+
 /// Columns of text for people.
 struct Table {
     private var rows: [[String]]
 
     init(_ header: [String]) { rows = [header] }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    /// Cells hold names and messages that others have chosen; none of them leaves its line or reaches the terminal raw.
+    mutating func add(_ row: [String]) { rows.append(row.map(\.onOneLine)) }
 
     /// The rows, with each column as wide as its widest cell.
     var text: String {
