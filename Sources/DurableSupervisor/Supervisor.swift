@@ -85,6 +85,7 @@ final class Supervisor: @unchecked Sendable {
     var removalWaiters: [ActorID: [() -> Void]] = [:]
     var changes = RegistryStore.Changes()
     var isPersistScheduled = false
+    var isAssignmentScheduled = false
     /// Told once what has changed so far is stored, or could not be.
     var persistWaiters: [() -> Void] = []
     /// Drivers that have left and wait for the end of what they owned.
