@@ -34,13 +34,15 @@ enum DiskDamage: String, CaseIterable, Sendable {
 /// Shards and a registry that are damaged while nobody works on them.
 extension DiskEpisode {
     private static let name = "damaged"
+    /// Many bits hold nothing: an episode goes on until one was found that does.
+    private static let (damagesMin, damagesMax) = (3, 60)
 
     func damageShard(_ damage: DiskDamage, _ level: Durability) async throws {
         let scratch = try TrialDirectory()
         let contents = try await store(in: scratch, level)
         let file = "\(RuntimeLayout(directory: scratch.file("data")).shard(1))/data.mdb"
         let sound = try readFile(file)
-        for _ in 0..<3 {
+        for turn in 0..<Self.damagesMax where turn < Self.damagesMin || report.bites == 0 {
             let bytes = damage.apply(to: sound, choose: choose)
             try writeFile(bytes, to: file)
             let what = "\(damage.rawValue): \(difference(sound, bytes))"
@@ -56,7 +58,7 @@ extension DiskEpisode {
         let contents = try await store(in: scratch, .disk)
         let file = "\(RuntimeLayout(directory: scratch.file("data")).supervisor)/data.mdb"
         let sound = try readFile(file)
-        for _ in 0..<8 {
+        for turn in 0..<Self.damagesMax where turn < Self.damagesMin || report.bites == 0 {
             let bytes = DiskDamage.bit.apply(to: sound, choose: choose)
             try writeFile(bytes, to: file)
             try await look(scratch, "the registry: \(difference(sound, bytes))", contents, nil, bytes)
