@@ -100,7 +100,9 @@ extension ExhaustionTrial {
         try group.write("\(300 << 20)", to: group.isFirstVersion ? "memory.limit_in_bytes" : "memory.max")
         try await underLoad(in: directory) { [self] runtime, book, _ in
             guard let pid = runtime.supervisorProcessID else { throw LaneError("there is no supervisor") }
-            for process in [pid] + ProcessTable.children(of: pid) { try group.add(process) }
+            // Those that it starts from here on are members from their first moment.
+            try group.add(pid)
+            for process in ProcessTable.children(of: pid) { try group.add(process) }
             let hog = try await runtime.spawn(Passbook.self, options: .resilient)
             if try await hog.enter(1) != 1 { violate("a new actor is not new") }
             do {
@@ -132,9 +134,13 @@ struct LaneGroup: Sendable {
         }
     }
 
+    /// One that has ended needs to be in no group.
     func add(_ pid: Int32) throws {
-        guard ProcessTable.isAlive(pid) else { return }
-        try write("\(pid)", to: "cgroup.procs")
+        do {
+            try write("\(pid)", to: "cgroup.procs")
+        } catch {
+            if ProcessTable.isAlive(pid) { throw error }
+        }
     }
 
     func write(_ text: String, to name: String) throws {
