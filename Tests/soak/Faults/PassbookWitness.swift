@@ -64,7 +64,7 @@ final class PassbookWitness: Sendable {
     }
 
     /// A change that another process has made, and was told the place of.
-    func learn(from other: Int32, _ ticket: Int, _ place: Int) {
+    func learn(ticket: Int, place: Int) {
         state.withLock { $0.issued += 1 }
         learn(ticket, place)
     }

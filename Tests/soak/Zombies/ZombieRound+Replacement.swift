@@ -25,7 +25,7 @@ extension ZombieRound {
         }
         let one = try await ActorRuntime.start(directory: directory.file("data"), configuration: configuration)
         let other = try await ActorRuntime.start(directory: directory.file("data"))
-        let old = try await withPatience(.seconds(60), of: [one, other], "a replaced worker's round") { [self] in
+        try await withPatience(.seconds(60), of: [one, other], "a replaced worker's round") { [self] in
             let book = try await one.getOrCreate(Passbook.self, name: "book", options: passbookOptions)
             let same = try await other.getActor(Passbook.self, name: "book")
             let witness = PassbookWitness()
@@ -74,9 +74,7 @@ extension ZombieRound {
             if try await same.all() != contents { violate("two drivers see two states") }
             settle(witness, contents)
             try await one.kill(book)
-            return old
         }
-        _ = old
         await other.shutdown()
         await one.shutdown()
     }

@@ -93,7 +93,7 @@ extension ZombieRound {
         }
         for pair in words.dropFirst(2) {
             let numbers = pair.split(separator: ":").compactMap { Int($0) }
-            if numbers.count == 2 { witness.learn(from: child.pid, numbers[0], numbers[1]) }
+            if numbers.count == 2 { witness.learn(ticket: numbers[0], place: numbers[1]) }
         }
         return supervisor
     }
@@ -102,10 +102,9 @@ extension ZombieRound {
     private func conclude(_ directory: TrialDirectory, _ witness: PassbookWitness, _ children: [LaneChild]) async throws
     {
         let runtime = try await ActorRuntime.start(directory: directory.file("data"))
-        let contents = try await withPatience(.seconds(30), of: [runtime], "the last look") { [kind] in
+        let contents = try await withPatience(.seconds(30), of: [runtime], "the last look") {
             let book = try await runtime.getActor(Passbook.self, name: "book")
             let contents = try await book.all()
-            _ = kind
             try await runtime.kill(book)
             return contents
         }
