@@ -68,8 +68,8 @@ final class DiskFaults {
     /// From now on, operation number `first` and those behind it fail, `count` in all, in each process by itself.
     func arm(_ operation: Operation, _ outcome: Outcome, first: Int = 1, count: Int = 1, isRegistry: Bool = false) {
         number += 1
-        let file = isRegistry ? "registry" : "shards"
-        let line = "\(number) \(operation.rawValue) \(outcome.number) \(first) \(count) \(clockOffset) \(file)\n"
+        let meant = isRegistry ? "registry" : "shards"
+        let line = "\(number) \(operation.rawValue) \(outcome.number) \(first) \(count) \(clockOffset) \(meant)\n"
         let file = open(control + ".new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         precondition(write(file, line, line.utf8.count) == line.utf8.count)
         close(file)
