@@ -14,6 +14,8 @@ package enum Limits {
     package static let deadLettersMax = 1_000
     /// Arguments of a dead letter that are kept; of larger ones only the size is.
     package static let deadLetterArgumentsBytesMax = 256 << 10
+    /// The time between two attempts to start a life for which the supervisor had no descriptor, process or memory.
+    package static let shortageInterval: Duration = .milliseconds(500)
     /// The time between two signs of life of a worker.
     package static let heartbeatInterval: Duration = .seconds(2)
     /// A worker that has given no sign of life for this long is said to be unresponsive.

@@ -117,6 +117,28 @@ extension DataFile {
         return (first, second)
     }
 
+    /// Meta pages have no checksum, but transactions write them in turn: an old one that got a greater number would
+    /// bring an old state back, and LMDB would not notice.
+    func checkTurn() throws(LMDBError) {
+        var (first, second) = try metas()
+        // Another process may commit between the two reads, so a fault counts only if the pages stood still.
+        for _ in 0..<Self.turnAttemptsMax where !Self.areInTurn(first, second) {
+            let seen = (first.transaction, second.transaction)
+            (first, second) = try metas()
+            if (first.transaction, second.transaction) == seen {
+                throw damaged("its meta pages have numbers \(seen.0) and \(seen.1)")
+            }
+        }
+    }
+
+    private static let turnAttemptsMax = 64
+
+    /// Whether two meta pages were written by transactions that followed each other.
+    static func areInTurn(_ first: Meta, _ second: Meta) -> Bool {
+        let (low, high) = (min(first.transaction, second.transaction), max(first.transaction, second.transaction))
+        return high == 0 || (high - low == 1 && first.transaction & 1 == 0)
+    }
+
     private func meta(at offset: UInt64) throws(LMDBError) -> Meta {
         let bytes = try read(Self.metaBytes, at: offset)
         // Page header: number 8, pad 2, flags 2, space 4. Then magic 4, version 4, address 8, map size 8, two trees of

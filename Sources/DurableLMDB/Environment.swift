@@ -55,6 +55,9 @@ package final class Environment: Sendable {
         try OpenEnvironments.claim(file, at: place.directory)
         do throws(LMDBError) {
             let stored = try data.inspect(expecting: options.format)
+            // After a power loss, a file that is not flushed can have any old page; whoever opens it has checked it.
+            let isOrdered = options.durability == .full || !options.syncsWhenOpened
+            if isOrdered, !options.readOnly { try data.checkTurn() }
             let environment = try Environment(place, options, stored, file, length: Int(status.st_size))
             if environment == nil { OpenEnvironments.release(file) }
             return environment

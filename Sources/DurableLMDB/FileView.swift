@@ -63,13 +63,12 @@ package final class FileView {
         throw LMDBError(.lockedByOther, "\(directory): commits come too quickly to get hold of one. Try again.")
     }
 
-    /// Meta pages have no checksum, but transactions write them in turn: an old one that got a greater number would
-    /// bring an old state back.
+    /// What LMDB would not notice, and what `DataFile.checkTurn` looks at for those who write.
     private static func faults(_ first: DataFile.Meta, _ second: DataFile.Meta, newest: DataFile.Meta) -> [String] {
         var faults: [String] = []
-        let (low, high) = (min(first.transaction, second.transaction), max(first.transaction, second.transaction))
-        let isInTurn = high == 0 || (high - low == 1 && first.transaction & 1 == 0)
-        if !isInTurn { faults.append("its meta pages have numbers \(first.transaction) and \(second.transaction)") }
+        if !DataFile.areInTurn(first, second) {
+            faults.append("its meta pages have numbers \(first.transaction) and \(second.transaction)")
+        }
         let map = newest.bytes.number(at: 32, as: UInt64.self)
         let used = (newest.lastPage + 1) * UInt64(newest.pageBytes)
         if newest.bytes.number(at: 24, as: UInt64.self) != 0 || map < used || map > 1 << 46 {

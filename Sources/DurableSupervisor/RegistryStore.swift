@@ -30,16 +30,19 @@ package final class RegistryStore {
     static let format = StoreFormat(name: "durable-registry", version: 1)
     static let names = ["meta", "actors", "drivers", "ledger"]
     private static let nextShardKey = Array("nextShard".utf8)
-    private let environment: Environment
+    private let layout: RuntimeLayout
+    private let options: EnvironmentOptions
+    private var environment: Environment
     private var ledgerNext: UInt64
     /// Told of each fault point that is passed.
     var passes: (FaultPoint) -> Void = { _ in }
 
     /// Opens the registry, or creates it.
     package init(_ layout: RuntimeLayout, readOnly: Bool = false) throws(ActorError) {
+        var options = EnvironmentOptions(format: Self.format, databases: Self.names)
+        options.readOnly = readOnly
+        (self.layout, self.options) = (layout, options)
         do {
-            var options = EnvironmentOptions(format: Self.format, databases: Self.names)
-            options.readOnly = readOnly
             environment = try Environment.open(directory: layout.supervisor, options: options)
             let ledger = environment.database("ledger")
             ledgerNext = try environment.tryRead { transaction throws in
@@ -82,7 +85,10 @@ package final class RegistryStore {
     }
 
     /// Stores changes durably, all or none.
+    /// - Throws: `storageFull` or `storageFailed` when the disk is to blame; nothing is stored then, unless the disk has
+    ///   written and said that it had failed.
     func write(_ changes: Changes, nextShard: ShardNumber) throws(ActorError) {
+        try reopenIfBroken()
         let (actors, drivers) = (environment.database("actors"), environment.database("drivers"))
         let (ledger, meta) = (environment.database("ledger"), environment.database("meta"))
         let firstEntry = ledgerNext
@@ -115,7 +121,18 @@ package final class RegistryStore {
             }
             ledgerNext += UInt64(changes.ledger.count)
         } catch {
-            throw Self.convert(error, "the registry")
+            throw Self.failure(error)
+        }
+    }
+
+    /// A disk that has failed leaves an environment that must not be written any more, also when the disk works again.
+    private func reopenIfBroken() throws(ActorError) {
+        guard environment.mustReopen else { return }
+        environment.close()
+        do {
+            environment = try Environment.open(directory: layout.supervisor, options: options)
+        } catch {
+            throw Self.failure(error)
         }
     }
 
@@ -168,6 +185,18 @@ package final class RegistryStore {
     }
 
     private static func number(_ key: some Sequence<UInt8>) -> UInt64 { key.reduce(0) { $0 << 8 | UInt64($1) } }
+
+    /// What somebody is told whose wish could not be stored.
+    private static func failure(_ error: any Error) -> ActorError {
+        guard let error = error as? LMDBError, [.ioError, .panic].contains(error.code) else {
+            return convert(error, "the registry")
+        }
+        return ActorError(
+            .storageFailed,
+            "the registry could not be stored, and nothing was changed",
+            cause: error.message
+        )
+    }
 
     private static func convert(_ error: any Error, _ path: String) -> ActorError {
         guard let error = error as? LMDBError else {

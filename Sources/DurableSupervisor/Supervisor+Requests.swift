@@ -98,6 +98,8 @@ extension Supervisor {
                 return .failed(obstacle)
             }
             changes.records.append(record)
+            // An attempt before, that could not be stored, is not to be taken back any more.
+            changes.removed.removeAll { $0 == record.id }
             callerNodes[registry.hosting(record).id] = callerNode(of: request.owner)
             localBytes[registry.hosting(record).id] = request.argumentBytes.map(bytesByNode)
             if record.group != nil { changes.records.append(registry.hosting(record)) }
@@ -144,6 +146,8 @@ extension Supervisor {
         if let error = persist() {
             let ids = Set(created.map(\.record.id))
             changes.records.removeAll { ids.contains($0.id) }
+            // A disk that says that it failed may have written them.
+            changes.removed += ids
             for id in ids { registry.remove(id) }
             for (_, answer) in created { answer(.failed(error)) }
             return

@@ -54,7 +54,19 @@ extension Supervisor {
             try pool.refill(executable, waiting: count)
         } catch {
             log("no worker of \(executable) can be started: \(error.message)")
-            failWaiting(of: executable, because: error.message)
+            let isShortage = error.code == .resourcesExhausted
+            failWaiting(of: executable, because: error.message, isShortage: isShortage)
+            if isShortage, !waiting.isEmpty { assignLater() }
+        }
+    }
+
+    /// Tries again when there may be descriptors, processes and memory.
+    private func assignLater() {
+        guard !isAssignmentScheduled else { return }
+        isAssignmentScheduled = true
+        loop.schedule(after: Limits.shortageInterval) { [self] in
+            isAssignmentScheduled = false
+            assignWaiting()
         }
     }
 
@@ -114,6 +126,10 @@ extension Supervisor {
             }
         } catch {
             let message = (error as? TransportError)?.message ?? "\(error)"
+            if hosted.slot.incarnation > 1, (error as? TransportError)?.isShortage == true {
+                log("the socket of \(hosted.actor) cannot be made, it is tried again: \(message)")
+                return startLater(shard, hosted.slot.incarnation)
+            }
             let cause = DeathCause.spawnFailed(message: "its socket cannot be made: \(message)")
             perform(hosted.slot.end(because: cause), on: shard)
             // No worker is there to exit.
@@ -123,6 +139,16 @@ extension Supervisor {
         guard hasResources(shard, hosted) else { return }
         waiting.append(shard)
         assignWaiting()
+    }
+
+    /// Tries again when there may be descriptors: an actor that has lived has something to lose.
+    private func startLater(_ shard: ShardNumber, _ incarnation: Incarnation) {
+        loop.schedule(after: Limits.shortageInterval) { [self] in
+            guard let hosted = hosted[shard], hosted.slot.isRunning, hosted.slot.incarnation == incarnation,
+                hosted.worker == nil, !waiting.contains(shard)
+            else { return }
+            startNext(shard, hosted)
+        }
     }
 
     private func assign(_ shard: ShardNumber, _ hosted: Hosted, _ record: ActorRecord, to worker: WorkerProcess) {

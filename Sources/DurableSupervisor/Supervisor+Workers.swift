@@ -99,11 +99,13 @@ extension Supervisor {
         loop.schedule(after: .milliseconds(20 << spawnFailures)) { [self] in assignWaiting() }
     }
 
-    /// No worker can be had: the actors that wait for one end.
-    func failWaiting(of executable: String, because message: String) {
+    /// No worker can be had: the actors that wait for one end. In a shortage, which passes, only those do that have not
+    /// lived yet and have nothing to lose.
+    func failWaiting(of executable: String, because message: String, isShortage: Bool = false) {
         for shard in waiting {
             guard let hosted = hosted[shard], registry.records[hosted.actor]?.executable == executable else { continue }
             let incarnation = hosted.slot.incarnation
+            if isShortage, incarnation > 1 { continue }
             perform(hosted.slot.refused(incarnation, cause: .spawnFailed(message: message)), on: shard)
         }
     }

@@ -86,6 +86,7 @@ final class Supervisor: @unchecked Sendable {
     var changes = RegistryStore.Changes()
     /// When what has changed is stored at the latest; `nil` when nothing is scheduled.
     private var persistDue: Duration?
+    var isAssignmentScheduled = false
     /// Told once what has changed so far is stored, or could not be.
     var persistWaiters: [() -> Void] = []
     /// Drivers that have left and wait for the end of what they owned.

@@ -52,6 +52,9 @@ package struct TransportError: Error, Hashable, CustomStringConvertible {
     }
 
     package var description: String { "\(code): \(message)" }
+
+    /// Whether something was short that may be there again in a while.
+    package var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN, ENOSPC, EDQUOT].contains(errno) }
 }
 
 extension TransportError.Code {

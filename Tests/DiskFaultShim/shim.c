@@ -27,6 +27,8 @@ struct order {
     long first;
     long count;
     long offset;
+    int is_registry;
+    long delay;
 };
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
@@ -42,9 +44,12 @@ static int read_order(struct order *order) {
     long length = syscall(SYS_read, descriptor, text, sizeof text - 1);
     syscall(SYS_close, descriptor);
     char operation[16] = {0};
+    char file[16] = "shards";
+    order->delay = 0;
     if (length <= 0
-        || sscanf(text, "%ld %15s %d %ld %ld %ld", &order->number, operation, &order->outcome, &order->first,
-                  &order->count, &order->offset) != 6) return 0;
+        || sscanf(text, "%ld %15s %d %ld %ld %ld %15s %ld", &order->number, operation, &order->outcome, &order->first,
+                  &order->count, &order->offset, file, &order->delay) < 6) return 0;
+    order->is_registry = strcmp(file, "registry") == 0;
     order->operations = strcmp(operation, "data") == 0 ? OPERATION_DATA
         : strcmp(operation, "meta") == 0               ? OPERATION_META
         : strcmp(operation, "sync") == 0               ? OPERATION_SYNC
@@ -62,8 +67,8 @@ static void note_fault(void) {
     syscall(SYS_close, descriptor);
 }
 
-/// Finds out which file of a shard this is, if it is one. Spares rehearse with shards of their own, elsewhere.
-static int shard_file(int descriptor, char *path, size_t size) {
+/// Finds out which data file of the directory this is, if it is one. Spares rehearse with shards of their own, elsewhere.
+static int data_file(int descriptor, char *path, size_t size) {
     char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, size - 1);
@@ -71,7 +76,11 @@ static int shard_file(int descriptor, char *path, size_t size) {
     path[length] = 0;
     const char *directory = getenv(DISK_FAULT_DIRECTORY_VARIABLE);
     if (directory != NULL && strncmp(path, directory, strlen(directory)) != 0) return 0;
-    return strstr(path, "/shards/") != NULL && strstr(path, "data.mdb") != NULL;
+    return strstr(path, "data.mdb") != NULL;
+}
+
+static int shard_file(int descriptor, char *path, size_t size) {
+    return data_file(descriptor, path, size) && strstr(path, "/shards/") != NULL;
 }
 
 static int is_shard(int descriptor) {
@@ -80,12 +89,18 @@ static int is_shard(int descriptor) {
     return shard_file(descriptor, path, sizeof path);
 }
 
-/// Whether this operation is to fail, and how.
+static int is_meant(const struct order *order, int descriptor) {
+    char path[512];
+    if (!order->is_registry) return is_shard(descriptor);
+    return data_file(descriptor, path, sizeof path) && strstr(path, "/supervisor/") != NULL;
+}
+
+/// Whether this operation is to fail, and how. One that is to be late is late when this returns.
 static int fails(int descriptor, int operation, int *outcome) {
     if (getenv(DISK_FAULT_CONTROL_VARIABLE) == NULL) return 0;
     int saved = errno;
     struct order order;
-    int found = read_order(&order) && (order.operations & operation) != 0 && is_shard(descriptor);
+    int found = read_order(&order) && (order.operations & operation) != 0 && is_meant(&order, descriptor);
     if (found) {
         pthread_mutex_lock(&counting);
         if (armed != order.number) {
@@ -98,8 +113,15 @@ static int fails(int descriptor, int operation, int *outcome) {
     }
     errno = saved;
     if (!found) return 0;
-    *outcome = order.outcome;
     note_fault();
+    errno = saved;
+    if (order.delay > 0) {
+        struct timespec delay = {order.delay / 1000, order.delay % 1000 * 1000000};
+        syscall(SYS_nanosleep, &delay, NULL);
+        errno = saved;
+        return 0;
+    }
+    *outcome = order.outcome;
     return 1;
 }
 
@@ -183,7 +205,8 @@ ssize_t pwritev64(int descriptor, const struct iovec *pieces, int count, off64_t
 
 /// LMDB seeks and then writes pages that are next to each other at once.
 ssize_t writev(int descriptor, const struct iovec *pieces, int count) {
-    if (!is_shard(descriptor)) return syscall(SYS_writev, descriptor, pieces, count);
+    char path[512];
+    if (!data_file(descriptor, path, sizeof path)) return syscall(SYS_writev, descriptor, pieces, count);
     off_t offset = syscall(SYS_lseek, descriptor, 0, SEEK_CUR);
     ssize_t length = faulty_write(descriptor, pieces, count, offset);
     if (length > 0) syscall(SYS_lseek, descriptor, offset + length, SEEK_SET);

@@ -211,6 +211,37 @@ import Testing
         }
     }
 
+    @Test(arguments: faults)
+    func `while the registry's disk fails nobody can create an actor, and afterwards everybody can`(
+        operation: DiskFaults.Operation,
+        outcome: DiskFaults.Outcome
+    ) async throws {
+        let disk = try DiskFaults(scratch)
+        defer { disk.end() }
+        try await ActorRuntime.withRuntime(directory: disk.directory) { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            #expect(try await counter.add(1) == 1)
+            disk.arm(operation, outcome, count: 1_000_000, isRegistry: true)
+            for _ in 0..<3 {
+                let error = await failure { _ = try await runtime.getOrCreate(Counter.self, name: "late") }
+                #expect([.storageFailed, .storageFull].contains(error?.code), "\(String(describing: error))")
+            }
+            #expect(disk.count > 0)
+            kill(try await counter.processID(), SIGKILL)
+            #expect(try await counter.add(1) == 2, "lives that follow do not wait for the registry")
+            disk.disarm()
+            let late = try await runtime.getOrCreate(Counter.self, name: "late")
+            #expect(try await late.add(1) == 1)
+            let supervisor = try #require(runtime.supervisorProcessID)
+            kill(supervisor, SIGKILL)
+            let same = try await runtime.getActor(Counter.self, name: "late")
+            #expect(same.id == late.id)
+            #expect(try await same.add(1) == 2)
+            #expect(try await counter.add(1) == 3)
+            try await runtime.kill(same)
+        }
+    }
+
     @Test func `a snapshot that fails disturbs no call, leaves nothing, and is taken again`() async throws {
         let disk = try DiskFaults(scratch, snapshotInterval: .milliseconds(10))
         defer { disk.end() }

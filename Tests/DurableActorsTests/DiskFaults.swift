@@ -66,9 +66,10 @@ final class DiskFaults {
     var count: Int { Attempts.count(in: control + ".log") }
 
     /// From now on, operation number `first` and those behind it fail, `count` in all, in each process by itself.
-    func arm(_ operation: Operation, _ outcome: Outcome, first: Int = 1, count: Int = 1) {
+    func arm(_ operation: Operation, _ outcome: Outcome, first: Int = 1, count: Int = 1, isRegistry: Bool = false) {
         number += 1
-        let line = "\(number) \(operation.rawValue) \(outcome.number) \(first) \(count) \(clockOffset)\n"
+        let meant = isRegistry ? "registry" : "shards"
+        let line = "\(number) \(operation.rawValue) \(outcome.number) \(first) \(count) \(clockOffset) \(meant)\n"
         let file = open(control + ".new", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         precondition(write(file, line, line.utf8.count) == line.utf8.count)
         close(file)

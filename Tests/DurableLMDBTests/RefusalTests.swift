@@ -70,6 +70,22 @@ struct RefusalTests {
         try expectRefusal(.notOurs)
     }
 
+    @Test func anOldStateThatGotAGreaterNumberIsDamage() throws {
+        let bytes = try soundBytes(entries: 9)
+        try place(bytes)
+        #expect(refusal(opening: folder.store, .small()) == nil)
+        for (page, bit) in [(0, 0), (1, 0), (0, 3), (1, 3), (0, 40), (1, 40), (0, 63), (1, 63)] {
+            var broken = bytes
+            // The number of the transaction, the last one of the meta page's fields.
+            broken[page * 4096 + 144 + bit / 8] ^= 1 << UInt8(bit % 8)
+            try place(broken)
+            let error = refusal(opening: folder.store, .small())
+            #expect(error?.code == .damaged, "page \(page), bit \(bit)")
+            #expect(error?.message.contains("its meta pages have numbers") == true)
+            #expect(try FileBytes(folder.store).bytes == broken)
+        }
+    }
+
     @Test func garbageIsDamaged() throws {
         var random = SeededGenerator(seed: 11)
         for length in [1, 100, 4096, 8192, 50_000] {
