@@ -1,0 +1,79 @@
+import DurableActors
+import DurableProcess
+import Glibc
+
+/// Looks after a process that was made to stand still at a point.
+struct PointWatcher: Sendable {
+    private let runtime: ActorRuntime
+    private let tally: FaultTally
+    private let action: PointAction
+    private let isWorker: Bool
+
+    init(_ runtime: ActorRuntime, _ tally: FaultTally, _ action: PointAction, isWorker: Bool) {
+        self.runtime = runtime
+        self.tally = tally
+        self.action = action
+        self.isWorker = isWorker
+    }
+
+    /// Ends or continues it. Whether another one had taken its place before. Ends without that when it is cancelled
+    /// before anybody stands still.
+    func run() async throws -> Bool {
+        guard action == .stopThenKill || action == .zombie else { return false }
+        while tally.marks.isEmpty {
+            if Task.isCancelled { return false }
+            try? await Task.sleep(for: .milliseconds(1))
+        }
+        guard let mark = tally.marks.first,
+            let process = try ProcessHandle.adopt(pid: mark.pid, startTime: mark.startTime)
+        else { return false }
+        while process.isAlive, !ProcessTable.isStopped(process.pid) { await Task.yield() }
+        // Detached from the cancellation of the scenario: who stands still must not stay so.
+        return try await Task { try await attend(process) }.value
+    }
+
+    private func attend(_ process: ProcessHandle) async throws -> Bool {
+        guard action == .zombie else {
+            try await Task.sleep(for: .milliseconds(30))
+            process.kill()
+            return false
+        }
+        defer { process.signal(SIGCONT) }
+        guard isWorker else {
+            try await Task.sleep(for: .milliseconds(50))
+            return false
+        }
+        let isReplaced = try await replace(process.pid)
+        guard isReplaced else { return false }
+        process.signal(SIGCONT)
+        // It finds its shard taken, or is ended when it comes back.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while process.isAlive {
+            guard .now < deadline else { throw ActorError(.internalError, "zombie \(process.pid) lives on") }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        return true
+    }
+
+    /// Has the supervisor begin the next life of what a process hosts; false if that is nothing.
+    private func replace(_ pid: Int32) async throws -> Bool {
+        guard let actor = try await hosted(by: pid) else { return false }
+        try await runtime.kill(actor, noRestart: false)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while .now < deadline {
+            guard let now = try await runtime.actors().first(where: { $0.id == actor }) else { return true }
+            if let process = now.processID, process != pid, now.state == .alive { return true }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        throw ActorError(.internalError, "nothing has replaced process \(pid)")
+    }
+
+    /// The supervisor may not know yet whom it has given to the process.
+    private func hosted(by pid: Int32) async throws -> ActorID? {
+        for _ in 0..<20 {
+            if let actor = try await runtime.actors().first(where: { $0.processID == pid }) { return actor.id }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return nil
+    }
+}
