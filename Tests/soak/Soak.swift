@@ -6,6 +6,8 @@ struct Soak: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
         abstract: "Runs a lane of trials as long as its arguments say, and fails unless every trial held.",
-        subcommands: [Points.self, ReadTellers.self]
+        subcommands: [
+            Points.self, ReadTellers.self, Storm.self, StormDriver.self, ReadStorm.self,
+        ]
     )
 }

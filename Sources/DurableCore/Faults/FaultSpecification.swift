@@ -49,7 +49,8 @@ extension FaultSpecification: LosslessStringConvertible {
 
     package init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3, let point = FaultPoint(rawValue: parts[0]), let action = Action(rawValue: parts[2]) else {
+        guard parts.count == 3, let point = FaultPoint(rawValue: parts[0]), let action = Action(rawValue: parts[2])
+        else {
             return nil
         }
         let numbers = parts[1].split(separator: "@", omittingEmptySubsequences: false)

@@ -53,34 +53,61 @@ struct PointRun {
         var configuration = scenario.configuration
         configuration.faultTally = "\(folder.path)/tally"
         configuration.faults = faults
-        let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
         let log = CallLog(delivery)
+        if scenario == .absence { try await leave(folder, configuration, log, tally) }
+        let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
         let watcher = trial.map { PointWatcher(runtime, tally, $0.action, isWorker: $0.isWorkerPoint) }
         let watching = Task { try await watcher?.run() ?? false }
+        let accounts: [String: Teller.Account]
         do {
-            let accounts = try await within(Self.patience, runtime) {
-                try await scenario.run(runtime, delivery, log, tally)
+            accounts = try await within(Self.patience, runtime) {
+                if scenario != .absence { try await scenario.run(runtime, delivery, log, tally) }
+                try await scenario.finish(runtime, log)
                 outcome.passages = tally.passages
                 if let trial { outcome.hasStruck = (tally.passages[trial.point] ?? 0) >= trial.occurrence }
                 watching.cancel()
                 outcome.wasTakenOver = try await watching.value
                 return try await Self.accounts(runtime)
             }
-            let entries = log.entries
-            outcome.calls = entries.count
-            outcome.acknowledged = entries.count { $0.outcome == .acknowledged }
-            outcome.problems += log.violations(accounts)
-            if scenario != .records {
-                // The dead letter of that scenario is a crash that is wanted.
-                outcome.problems += await UnmarkedDeaths(directory: folder.data).all(besides: Set(tally.marks))
-            }
-            try await folder.killEverything()
-            await runtime.shutdown()
-            try await readAgain(folder, accounts, &outcome)
         } catch {
             watching.cancel()
             await runtime.shutdown()
             throw error
+        }
+        let entries = log.entries
+        outcome.calls = entries.count
+        outcome.acknowledged = entries.count { $0.outcome == .acknowledged }
+        outcome.problems += log.violations(accounts)
+        if scenario != .records {
+            // The dead letter of that scenario is a crash that is wanted.
+            outcome.problems += await UnmarkedDeaths(directory: folder.data).all(besides: Set(tally.marks))
+        }
+        try await folder.killEverything()
+        await runtime.shutdown()
+        try await readAgain(folder, accounts, &outcome)
+    }
+
+    /// Works, leaves, ends the supervisor, and waits until the workers have noticed.
+    private func leave(
+        _ folder: KillFolder,
+        _ configuration: RuntimeConfiguration,
+        _ log: CallLog,
+        _ tally: FaultTally
+    ) async throws {
+        let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
+        do {
+            try await within(Self.patience, runtime) { try await scenario.run(runtime, delivery, log, tally) }
+        } catch {
+            await runtime.shutdown()
+            throw error
+        }
+        let supervisor = try runtime.supervisorProcessID.flatMap { try ProcessHandle.adopt(peer: $0) }
+        await runtime.shutdown()
+        supervisor?.kill()
+        let deadline = ContinuousClock.now + Self.patience
+        while !folder.processes().allSatisfy({ ProcessTable.isStopped($0.pid) }) {
+            guard .now < deadline else { throw ActorError(.internalError, "workers go on without a supervisor") }
+            try await Task.sleep(for: .milliseconds(2))
         }
     }
 

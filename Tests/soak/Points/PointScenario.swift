@@ -12,6 +12,8 @@ enum PointScenario: String, CaseIterable, Sendable {
     case life
     /// A dead letter, and records that expire.
     case records
+    /// The driver leaves and the supervisor dies, so that workers end themselves; then a driver comes back.
+    case absence
 
     /// The actors whose accounts are checked.
     static let names = ["ada", "bob"]
@@ -23,6 +25,7 @@ enum PointScenario: String, CaseIterable, Sendable {
         case .calls: break
         case .life: configuration.snapshotInterval = .milliseconds(10)
         case .records: configuration.sessionLease = .seconds(1)
+        case .absence: configuration.gracePeriod = .milliseconds(50)
         }
         return configuration
     }
@@ -41,10 +44,16 @@ enum PointScenario: String, CaseIterable, Sendable {
         try await log.call("a1", of: "ada") { try await ada.apply("a1") }
         try await log.call("f1", of: "ada", "bob") { try await ada.forward("f1", to: bob) }
         switch self {
-        case .calls: break
+        case .calls, .absence: break
         case .life: try await live(runtime, ada, bob, delivery, log)
-        case .records: try await bury(ada, log, tally, delivery)
+        case .records: try await bury(ada, log, tally)
         }
+    }
+
+    /// What follows in each scenario, in the same runtime or in the next.
+    func finish(_ runtime: ActorRuntime, _ log: CallLog) async throws {
+        let ada = try await runtime.getActor(Teller.self, name: "ada")
+        let bob = try await runtime.getActor(Teller.self, name: "bob")
         try await log.call("f2", of: "ada", "bob") { try await ada.forward("f2", to: bob) }
         try await log.call("b1", of: "bob") { try await bob.apply("b1") }
     }
@@ -79,7 +88,7 @@ enum PointScenario: String, CaseIterable, Sendable {
         try await runtime.kill(other)
     }
 
-    private func bury(_ ada: Teller, _ log: CallLog, _ tally: FaultTally, _ delivery: Delivery) async throws {
+    private func bury(_ ada: Teller, _ log: CallLog, _ tally: FaultTally) async throws {
         do {
             // Asked for with retries in any case: a call that runs once is not given up but over.
             try await ada.with(.maxTaskRetries(.unlimited)) { try await $0.crash() }

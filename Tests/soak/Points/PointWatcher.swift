@@ -43,8 +43,9 @@ struct PointWatcher: Sendable {
             try await Task.sleep(for: .milliseconds(50))
             return false
         }
-        let isReplaced = try await replace(process.pid)
-        guard isReplaced else { return false }
+        guard let actor = try await hosted(by: process.pid) else { return false }
+        try await runtime.kill(actor, noRestart: false)
+        let isReplaced = try await isReplaced(process.pid, actor)
         process.signal(SIGCONT)
         // It finds its shard taken, or is ended when it comes back.
         let deadline = ContinuousClock.now + .seconds(20)
@@ -52,20 +53,19 @@ struct PointWatcher: Sendable {
             guard .now < deadline else { throw ActorError(.internalError, "zombie \(process.pid) lives on") }
             try await Task.sleep(for: .milliseconds(2))
         }
-        return true
+        return isReplaced
     }
 
-    /// Has the supervisor begin the next life of what a process hosts; false if that is nothing.
-    private func replace(_ pid: Int32) async throws -> Bool {
-        guard let actor = try await hosted(by: pid) else { return false }
-        try await runtime.kill(actor, noRestart: false)
-        let deadline = ContinuousClock.now + .seconds(20)
+    /// Whether the next life of an actor serves. It cannot while the one that stands still is inside of a transaction: that
+    /// one has the lock of those who write.
+    private func isReplaced(_ pid: Int32, _ actor: ActorID) async throws -> Bool {
+        let deadline = ContinuousClock.now + .milliseconds(500)
         while .now < deadline {
             guard let now = try await runtime.actors().first(where: { $0.id == actor }) else { return true }
             if let process = now.processID, process != pid, now.state == .alive { return true }
             try await Task.sleep(for: .milliseconds(2))
         }
-        throw ActorError(.internalError, "nothing has replaced process \(pid)")
+        return false
     }
 
     /// The supervisor may not know yet whom it has given to the process.

@@ -47,7 +47,8 @@ struct PointsSummary {
         StandardError.write("\(complete.count) of \(points.count) points survived every action\n")
         if !paused.isEmpty {
             StandardError.write(
-                "went on without a successor, because a supervisor's place is locked or there was no next life: "
+                "went on before a successor served, because it held the lock (of the supervisor's place, or of those who "
+                    + "write), or there was no next life: "
                     + "\(paused.sorted().joined(separator: ", "))\n"
             )
         }

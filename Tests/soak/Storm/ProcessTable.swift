@@ -3,6 +3,8 @@ import Glibc
 
 /// What `/proc` says of processes.
 enum ProcessTable {
+    static func all() -> [Int32] { RuntimeDirectory.entries(of: "/proc").compactMap { Int32($0) } }
+
     /// State, parent, and so on: what is behind the name in `/proc/<pid>/stat`.
     static func fields(_ pid: Int32) -> [Substring]? { fields(at: "/proc/\(pid)/stat") }
 
