@@ -47,6 +47,7 @@ struct PointWatcher: Sendable {
         try await runtime.kill(actor, noRestart: false)
         let isReplaced = try await isReplaced(process.pid, actor)
         process.signal(SIGCONT)
+        guard try await runtime.actors().contains(where: { $0.id == actor }) else { return false }
         // It finds its shard taken, or is ended when it comes back.
         let deadline = ContinuousClock.now + .seconds(20)
         while process.isAlive {
@@ -61,17 +62,20 @@ struct PointWatcher: Sendable {
     private func isReplaced(_ pid: Int32, _ actor: ActorID) async throws -> Bool {
         let deadline = ContinuousClock.now + .milliseconds(500)
         while .now < deadline {
-            guard let now = try await runtime.actors().first(where: { $0.id == actor }) else { return true }
+            guard let now = try await runtime.actors().first(where: { $0.id == actor }) else { return false }
             if let process = now.processID, process != pid, now.state == .alive { return true }
             try await Task.sleep(for: .milliseconds(2))
         }
         return false
     }
 
-    /// The supervisor may not know yet whom it has given to the process.
+    /// The actor that a process hosts alone. Those of a group, which have no names here, are restarted one by one, in the same
+    /// process. The supervisor may not know yet whom it has given to the process.
     private func hosted(by pid: Int32) async throws -> ActorID? {
         for _ in 0..<20 {
-            if let actor = try await runtime.actors().first(where: { $0.processID == pid }) { return actor.id }
+            if let actor = try await runtime.actors().first(where: { $0.processID == pid && $0.name != nil }) {
+                return actor.id
+            }
             try await Task.sleep(for: .milliseconds(5))
         }
         return nil

@@ -48,7 +48,7 @@ struct PointsSummary {
         if !paused.isEmpty {
             StandardError.write(
                 "went on before a successor served, because it held the lock (of the supervisor's place, or of those who "
-                    + "write), or there was no next life: "
+                    + "write), hosted a group, or there was no next life: "
                     + "\(paused.sorted().joined(separator: ", "))\n"
             )
         }

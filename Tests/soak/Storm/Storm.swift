@@ -12,7 +12,7 @@ struct Storm: AsyncParsableCommand {
     var kills = 1000
 
     @Option(help: "How many calls are acknowledged for each kill, at least.")
-    var callsPerKill = 60
+    var callsPerKill = 100
 
     func validate() throws {
         guard (20...10_000_000).contains(kills) else {

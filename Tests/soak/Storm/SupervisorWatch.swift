@@ -5,6 +5,8 @@ struct SupervisorWatch {
     private var pid: Int32?
     private var descriptors: [Int] = []
     private var memory: [Int] = []
+    /// Those of this process, which is a driver.
+    private var ownDescriptors: [Int] = []
     private(set) var violations: [String] = []
 
     /// Looks at the supervisor once more; all looks are at the same one.
@@ -17,6 +19,7 @@ struct SupervisorWatch {
         guard let own = ProcessTable.ownMemory(of: pid) else { return }
         descriptors.append(ProcessTable.descriptors(of: pid))
         memory.append(own)
+        ownDescriptors.append(ProcessTable.descriptors(of: getpid()))
     }
 
     /// Compares the middle of the first quarter of the looks with that of the last.
@@ -27,8 +30,12 @@ struct SupervisorWatch {
         }
         let (fds, kilobytes) = (ends(descriptors), ends(memory))
         if fds.last - fds.first > 8 { violations.append("descriptors of the supervisor grew: \(descriptors)") }
+        let ours = ends(ownDescriptors)
+        if ours.last - ours.first > 24 { violations.append("descriptors of the driver grew: \(ownDescriptors)") }
         if kilobytes.last - kilobytes.first > 8192 { violations.append("memory of the supervisor grew: \(memory) KiB") }
-        return "supervisor: descriptors \(fds.first) to \(fds.last), memory \(kilobytes.first) to \(kilobytes.last) KiB"
+        return
+            "supervisor: descriptors \(fds.first) to \(fds.last), memory \(kilobytes.first) to \(kilobytes.last) KiB; "
+            + "descriptors of the driver \(ours.first) to \(ours.last)"
     }
 
     private func ends(_ values: [Int]) -> (first: Int, last: Int) {
