@@ -55,23 +55,27 @@ struct PointRun {
         configuration.faults = faults
         let log = CallLog(delivery)
         if scenario == .absence { try await leave(folder, configuration, log, tally) }
+        // A supervisor may stand still before anybody has a runtime.
+        let early = trial.flatMap { $0.isWorkerPoint ? nil : PointWatcher(nil, tally, $0.action) }
+        let earlyWatching = early.map { watcher in Task { try await watcher.run() } }
         let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
-        let watcher = trial.map { PointWatcher(runtime, tally, $0.action, isWorker: $0.isWorkerPoint) }
-        let watching = Task { try await watcher?.run() ?? false }
+        let late = trial.flatMap { $0.isWorkerPoint ? PointWatcher(runtime, tally, $0.action) : nil }
+        let watching = earlyWatching ?? Task { try await late?.run() ?? false }
         let accounts: [String: Teller.Account]
         do {
-            accounts = try await within(Self.patience, runtime) {
+            accounts = try await within(Self.patience, runtime, folder) {
                 if scenario != .absence { try await scenario.run(runtime, delivery, log, tally) }
                 try await scenario.finish(runtime, log)
                 outcome.passages = tally.passages
+                let accounts = try await Self.accounts(runtime)
                 if let trial { outcome.hasStruck = (tally.passages[trial.point] ?? 0) >= trial.occurrence }
                 watching.cancel()
                 outcome.wasTakenOver = try await watching.value
-                return try await Self.accounts(runtime)
+                return accounts
             }
         } catch {
             watching.cancel()
-            await runtime.shutdown()
+            try await folder.leave(runtime)
             throw error
         }
         let entries = log.entries
@@ -82,8 +86,7 @@ struct PointRun {
             // The dead letter of that scenario is a crash that is wanted.
             outcome.problems += await UnmarkedDeaths(directory: folder.data).all(besides: Set(tally.marks))
         }
-        try await folder.killEverything()
-        await runtime.shutdown()
+        try await folder.leave(runtime)
         try await readAgain(folder, accounts, &outcome)
     }
 
@@ -96,9 +99,9 @@ struct PointRun {
     ) async throws {
         let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
         do {
-            try await within(Self.patience, runtime) { try await scenario.run(runtime, delivery, log, tally) }
+            try await within(Self.patience, runtime, folder) { try await scenario.run(runtime, delivery, log, tally) }
         } catch {
-            await runtime.shutdown()
+            try await folder.leave(runtime)
             throw error
         }
         let supervisor = try runtime.supervisorProcessID.flatMap { try ProcessHandle.adopt(peer: $0) }
@@ -136,13 +139,13 @@ struct PointRun {
         let fresh = try await ActorRuntime.start(directory: folder.data, configuration: scenario.configuration)
         let again: [String: Teller.Account]
         do {
-            again = try await within(Self.patience, fresh) {
+            again = try await within(Self.patience, fresh, folder) {
                 let again = try await Self.accounts(fresh)
                 for actor in try await fresh.actors() { try await fresh.kill(actor.id) }
                 return again
             }
         } catch {
-            await fresh.shutdown()
+            try await folder.leave(fresh)
             throw error
         }
         await fresh.shutdown()
@@ -175,12 +178,14 @@ struct PointRun {
 func within<Value: Sendable>(
     _ patience: Duration,
     _ runtime: ActorRuntime,
+    _ folder: KillFolder,
     _ body: () async throws -> Value
 ) async throws -> Value {
     // Owned by this function, which cancels it.
     let alarm = Task {
         try await Task.sleep(for: patience)
-        await runtime.shutdown()
+        StandardError.write("a trial in \(folder.path) takes longer than \(patience) and is given up\n")
+        try await folder.leave(runtime)
     }
     defer { alarm.cancel() }
     return try await body()

@@ -4,16 +4,15 @@ import Glibc
 
 /// Looks after a process that was made to stand still at a point.
 struct PointWatcher: Sendable {
-    private let runtime: ActorRuntime
+    /// Whose workers are replaced; `nil` when it is a supervisor that stands still, whose place is locked.
+    private let runtime: ActorRuntime?
     private let tally: FaultTally
     private let action: PointAction
-    private let isWorker: Bool
 
-    init(_ runtime: ActorRuntime, _ tally: FaultTally, _ action: PointAction, isWorker: Bool) {
+    init(_ runtime: ActorRuntime?, _ tally: FaultTally, _ action: PointAction) {
         self.runtime = runtime
         self.tally = tally
         self.action = action
-        self.isWorker = isWorker
     }
 
     /// Ends or continues it. Whether another one had taken its place before. Ends without that when it is cancelled
@@ -39,13 +38,13 @@ struct PointWatcher: Sendable {
             return false
         }
         defer { process.signal(SIGCONT) }
-        guard isWorker else {
+        guard let runtime else {
             try await Task.sleep(for: .milliseconds(50))
             return false
         }
-        guard let actor = try await hosted(by: process.pid) else { return false }
+        guard let actor = try await hosted(by: process.pid, runtime) else { return false }
         try await runtime.kill(actor, noRestart: false)
-        let isReplaced = try await isReplaced(process.pid, actor)
+        let isReplaced = try await isReplaced(process.pid, actor, runtime)
         process.signal(SIGCONT)
         guard try await runtime.actors().contains(where: { $0.id == actor }) else { return false }
         // It finds its shard taken, or is ended when it comes back.
@@ -59,7 +58,7 @@ struct PointWatcher: Sendable {
 
     /// Whether the next life of an actor serves. It cannot while the one that stands still is inside of a transaction: that
     /// one has the lock of those who write.
-    private func isReplaced(_ pid: Int32, _ actor: ActorID) async throws -> Bool {
+    private func isReplaced(_ pid: Int32, _ actor: ActorID, _ runtime: ActorRuntime) async throws -> Bool {
         let deadline = ContinuousClock.now + .milliseconds(500)
         while .now < deadline {
             guard let now = try await runtime.actors().first(where: { $0.id == actor }) else { return false }
@@ -71,7 +70,7 @@ struct PointWatcher: Sendable {
 
     /// The actor that a process hosts alone. Those of a group, which have no names here, are restarted one by one, in the same
     /// process. The supervisor may not know yet whom it has given to the process.
-    private func hosted(by pid: Int32) async throws -> ActorID? {
+    private func hosted(by pid: Int32, _ runtime: ActorRuntime) async throws -> ActorID? {
         for _ in 0..<20 {
             if let actor = try await runtime.actors().first(where: { $0.processID == pid && $0.name != nil }) {
                 return actor.id

@@ -2,6 +2,7 @@ import DurableActors
 import DurableProcess
 import DurableSupervisor
 import Glibc
+import Synchronization
 
 /// A temporary directory with the data directory of one runtime, whose processes can be listed and ended.
 struct KillFolder: Sendable {
@@ -53,6 +54,22 @@ struct KillFolder: Sendable {
         }
     }
 
+    /// Has a driver leave while everything is killed, as often as the driver starts it again: nobody may have to answer.
+    func leave(_ runtime: ActorRuntime) async throws {
+        let isGone = Flag()
+        // Owned by this function, which waits for it.
+        let leaving = Task {
+            await runtime.shutdown()
+            isGone.raise()
+        }
+        while !isGone.isRaised {
+            try await killEverything()
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        await leaving.value
+        try await killEverything()
+    }
+
     func remove() { RuntimeDirectory.remove(path) }
 
     private func isOurs(_ pid: Int32) -> Bool {
@@ -61,4 +78,13 @@ struct KillFolder: Sendable {
         guard count > 0 else { return false }
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self).hasPrefix("\(path)/")
     }
+}
+
+/// Something that happens once.
+private final class Flag: Sendable {
+    private let state = Atomic(false)
+
+    var isRaised: Bool { state.load(ordering: .sequentiallyConsistent) }
+
+    func raise() { state.store(true, ordering: .sequentiallyConsistent) }
 }

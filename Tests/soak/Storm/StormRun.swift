@@ -172,8 +172,7 @@ struct StormRun {
         result.violations += first.violations(expected)
         let text = try FreshProcess.output(["read-storm", folder.data])
         if text != first.text { result.violations.append("a fresh process reads \(text) instead of \(first.text)") }
-        try await folder.killEverything()
-        await runtime.shutdown()
+        try await folder.leave(runtime)
         try await end(first.text)
     }
 
