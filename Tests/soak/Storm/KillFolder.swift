@@ -54,8 +54,10 @@ struct KillFolder: Sendable {
         }
     }
 
-    /// Has a driver leave while everything is killed, as often as the driver starts it again: nobody may have to answer.
+    /// Kills everything at once and has a driver leave. It starts the next supervisor, to tell it; one that is made to stand
+    /// still cannot answer, and is killed too.
     func leave(_ runtime: ActorRuntime) async throws {
+        try await killEverything()
         let isGone = Flag()
         // Owned by this function, which waits for it.
         let leaving = Task {
@@ -63,8 +65,8 @@ struct KillFolder: Sendable {
             isGone.raise()
         }
         while !isGone.isRaised {
-            try await killEverything()
-            try await Task.sleep(for: .milliseconds(2))
+            for process in processes() where ProcessTable.isStopped(process.pid) { process.kill() }
+            try await Task.sleep(for: .milliseconds(5))
         }
         await leaving.value
         try await killEverything()
