@@ -69,6 +69,16 @@ actor StormDrivers {
         lives = []
     }
 
+    /// Ends them without looking at what they leave.
+    func killAll() {
+        for life in lives {
+            life.process.kill()
+            _ = life.process.waitUntilEnded(for: .seconds(5))
+            _ = life.process.reap()
+        }
+        lives = []
+    }
+
     /// Takes over what a life has promised and was promised, once it is over.
     private func end(_ life: Life) async throws {
         let deadline = ContinuousClock.now + .seconds(60)

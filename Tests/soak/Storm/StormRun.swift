@@ -38,9 +38,25 @@ struct StormRun {
         configuration.warmSpares = 3
         let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
         let actors = try await StormCast.all(runtime)
-        for actor in actors { _ = try await actor.look() }
         let drivers = StormDrivers(folder, actors, seed: seed)
-        try await drivers.start(Self.drivers)
+        do {
+            for actor in actors { _ = try await actor.look() }
+            try await drivers.start(Self.drivers)
+            try await perform(runtime, actors, drivers)
+        } catch {
+            // Nobody outlives a storm that went wrong.
+            wish.value = .stop
+            await drivers.killAll()
+            try await folder.leave(runtime)
+            throw error
+        }
+    }
+
+    private mutating func perform(
+        _ runtime: ActorRuntime,
+        _ actors: [StormActor],
+        _ drivers: StormDrivers
+    ) async throws {
         // Owned by this function, which waits for it.
         let callers = Task { [witness, wish, seed] in
             await Self.call(actors, witness, wish, seed: seed)
