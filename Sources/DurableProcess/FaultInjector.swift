@@ -38,10 +38,13 @@ package final class FaultInjector: Sendable {
         var isAllowed = true
         for fault in armed where fault.point == point && fault.occurrence == occurrence {
             guard fault.incarnation == nil || fault.incarnation == incarnation else { continue }
-            if fault.action != .skip { tally?.markThisProcess() }
+            if fault.action.strikesProcess { tally?.markThisProcess() }
             switch fault.action {
             case .kill: raise(SIGKILL)
             case .stop: raise(SIGSTOP)
+            case .abort: Glibc.abort()
+            case .exit: _exit(0)
+            case .delay: usleep(UInt32(FaultSpecification.delay / .microseconds(1)))
             case .skip: isAllowed = false
             }
         }

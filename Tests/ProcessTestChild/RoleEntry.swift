@@ -21,6 +21,7 @@ func enterRole(_ role: Int32, _ controlSocket: Int32) {
         case "page": try countOnPage(to: report)
         case "notes": try noteWithoutEnd(to: report)
         case "spawn-and-die": try spawnAndDie(to: report)
+        case "fault": passFault(arguments[2], to: report)
         default: report.line("no such scenario")
         }
         report.line("done")
@@ -37,6 +38,18 @@ struct Report: Sendable {
     func line(_ text: String) {
         let bytes = Array((text + "\n").utf8)
         _ = write(descriptor, bytes, bytes.count)
+    }
+}
+
+/// Passes a point three times, with a fault armed at the second.
+private func passFault(_ text: String, to report: Report) {
+    guard let fault = FaultSpecification(text) else { return report.line("no such fault") }
+    let faults = FaultInjector([fault])
+    for _ in 1...3 {
+        let start = ContinuousClock.now
+        let isAllowed = faults.passes(fault.point, incarnation: 1)
+        let isLate = ContinuousClock.now - start >= FaultSpecification.delay
+        report.line("\(isAllowed ? "passed" : "left out")\(isLate ? " late" : "")")
     }
 }
 
