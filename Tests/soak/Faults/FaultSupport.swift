@@ -67,57 +67,6 @@ func text(of path: String) -> String {
     return String(decoding: bytes[..<max(0, read(file, &bytes, bytes.count))], as: UTF8.self)
 }
 
-/// What the kernel says of processes.
-enum ProcessTable {
-    static func isAlive(_ pid: Int32) -> Bool {
-        guard let state = fields(at: "/proc/\(pid)/stat")?.first else { return false }
-        return state != "Z" && state != "X"
-    }
-
-    /// Whether every thread of a process stands still; threads stop one after the other.
-    static func isStopped(_ pid: Int32) -> Bool {
-        let tasks = RuntimeDirectory.entries(of: "/proc/\(pid)/task")
-        return !tasks.isEmpty && tasks.allSatisfy { fields(at: "/proc/\(pid)/task/\($0)/stat")?.first == "T" }
-    }
-
-    /// The processes that have a file open.
-    static func holders(of path: String) -> [Int32] {
-        RuntimeDirectory.entries(of: "/proc").compactMap { Int32($0) }.filter { pid in
-            isAlive(pid)
-                && RuntimeDirectory.entries(of: "/proc/\(pid)/fd").contains { target("/proc/\(pid)/fd/\($0)") == path }
-        }
-    }
-
-    static func children(of parent: Int32) -> [Int32] {
-        RuntimeDirectory.entries(of: "/proc").compactMap { Int32($0) }.filter { pid in
-            guard let fields = fields(at: "/proc/\(pid)/stat"), fields.count > 1 else { return false }
-            return Int32(fields[1]) == parent && fields[0] != "Z"
-        }
-    }
-
-    static func descriptors(of pid: Int32) -> [Int32] {
-        RuntimeDirectory.entries(of: "/proc/\(pid)/fd").compactMap { Int32($0) }
-    }
-
-    static func threads(of pid: Int32) -> Int { RuntimeDirectory.entries(of: "/proc/\(pid)/task").count }
-
-    private static func target(_ path: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: 512)
-        let count = readlink(path, &buffer, 511)
-        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    /// The fields of a stat file behind the name: state, parent, and so on.
-    private static func fields(at path: String) -> [Substring]? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var buffer = [CChar](repeating: 0, count: 1024)
-        guard fgets(&buffer, 1024, file) != nil else { return nil }
-        let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return text.lastIndex(of: ")").map { text[text.index($0, offsetBy: 2)...].split(separator: " ") }
-    }
-}
-
 /// A process that runs this program with other arguments.
 final class LaneChild: Sendable {
     let pid: Int32

@@ -14,6 +14,28 @@ enum ProcessTable {
         return !threads.isEmpty && threads.allSatisfy { fields(at: "/proc/\(pid)/task/\($0)/stat")?.first == "T" }
     }
 
+    static func isAlive(_ pid: Int32) -> Bool {
+        guard let state = fields(pid)?.first else { return false }
+        return state != "Z" && state != "X"
+    }
+
+    /// The processes that have a file open.
+    static func holders(of path: String) -> [Int32] {
+        all().filter { pid in
+            isAlive(pid)
+                && RuntimeDirectory.entries(of: "/proc/\(pid)/fd").contains { target("/proc/\(pid)/fd/\($0)") == path }
+        }
+    }
+
+    static func children(of parent: Int32) -> [Int32] {
+        all().filter { pid in
+            guard let fields = fields(pid), fields.count > 1 else { return false }
+            return Int32(fields[1]) == parent && fields[0] != "Z"
+        }
+    }
+
+    static func threads(of pid: Int32) -> Int { RuntimeDirectory.entries(of: "/proc/\(pid)/task").count }
+
     /// How many descriptors a process has open.
     static func descriptors(of pid: Int32) -> Int { RuntimeDirectory.entries(of: "/proc/\(pid)/fd").count }
 
@@ -22,6 +44,12 @@ enum ProcessTable {
         let lines = text(at: "/proc/\(pid)/status", bytesMax: 4096)?.split(separator: "\n")
         return lines?.first { $0.hasPrefix("RssAnon:") }?.split(separator: " ").dropLast().last
             .flatMap { Int($0.filter(\.isNumber)) }
+    }
+
+    private static func target(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 512)
+        let count = readlink(path, &buffer, 511)
+        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func fields(at path: String) -> [Substring]? {
