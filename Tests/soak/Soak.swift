@@ -6,6 +6,6 @@ struct Soak: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
         abstract: "Runs a lane of trials as long as its arguments say, and fails unless every trial held.",
-        subcommands: [CrashStates.self, CrashCheck.self, TraceLoad.self]
+        subcommands: [CrashStates.self, CrashCheck.self, PowerCuts.self, CutLoad.self, TraceLoad.self]
     )
 }

@@ -46,7 +46,9 @@ struct CrashChecker {
     private let counters: SharedNumbers
     private let pool = BytesPool()
     private let parent = getppid()
+    /// States that were looked at, and those with what was promised at the time.
     private var seen: Set<Int> = []
+    private var seenPromises: Set<Int> = []
     private var acknowledged: [Int: Int] = [:]
     private var ending: Set<Int> = []
     /// Which commit of each environment is durable for certain.
@@ -118,27 +120,38 @@ struct CrashChecker {
                 default: .directory
                 }
             let state = CrashState(kind, of: name, on: disk, isWhole: isWhole, pool: pool, &generator)
-            guard seen.insert(state.fingerprint).inserted else { continue }
+            let promise = promise(for: name, at: index)
+            let fingerprint = state.fingerprint
+            var hasher = Hasher()
+            hasher.combine(fingerprint)
+            hasher.combine(promise)
+            // The same bytes are worth another look when more was promised meanwhile, and are not counted again.
+            guard seenPromises.insert(hasher.finalize()).inserted else { continue }
             found += 1
-            done += 1
-            if let fault = try fault(in: state, name, index) {
+            if let fault = try fault(in: state, name, promise) {
                 print("record \(index) (\(trace.records[index].kind) in \(name)), state \(attempts - 1), \(kind): \(fault)")
                 fflush(nil)
             }
+            guard seen.insert(fingerprint).inserted else { continue }
+            done += 1
             counters[CrashCheck.Counter.states] += 1
             counters[CrashCheck.Counter.kinds + kind.rawValue] += 1
         }
     }
 
-    /// What is wrong with a state; `nil` when it keeps what was promised.
-    private func fault(in state: CrashState, _ name: String, _ index: Int) throws -> String? {
+    private func promise(for name: String, at index: Int) -> StatePromise {
         let environment = truth.environments[name]
-        let promise = StatePromise(
+        return StatePromise(
             floor: floors[name] ?? -1,
             newest: environment?.commits.lastIndex { $0.index <= index } ?? -1,
             acknowledged: environment?.number.flatMap { acknowledged[$0] } ?? 0,
             isAnythingAcknowledged: !acknowledged.isEmpty
         )
+    }
+
+    /// What is wrong with a state; `nil` when it keeps what was promised.
+    private func fault(in state: CrashState, _ name: String, _ promise: StatePromise) throws -> String? {
+        let environment = truth.environments[name]
         guard state.exists else { return promise.faultIfMissing(isRegistry: name == "supervisor") }
         RuntimeDirectory.remove(options.scratch)
         mkdir(options.scratch, 0o700)

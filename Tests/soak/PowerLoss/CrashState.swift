@@ -19,6 +19,7 @@ final class CrashState {
     let kind: Kind
     /// Whether the environment's directory is there.
     private(set) var exists = true
+    private let environment: String
     private var directories: [String] = []
     private(set) var files: [(path: String, node: ModelNode, bytes: Bytes)] = []
     /// The names that are durable or were chosen, of each directory that is looked at.
@@ -38,6 +39,7 @@ final class CrashState {
         _ generator: inout SeededGenerator
     ) {
         self.kind = kind
+        self.environment = environment
         self.disk = disk
         self.pool = pool
         chooseNames(isWhole, environment, &generator)
@@ -58,9 +60,10 @@ final class CrashState {
         files.first { $0.path == path }.map { ($0.node, $0.bytes) }
     }
 
-    /// Tells states of one environment apart.
+    /// Tells states apart.
     var fingerprint: Int {
         var hasher = Hasher()
+        hasher.combine(environment)
         hasher.combine(exists)
         for path in directories { hasher.combine(path) }
         for file in files {

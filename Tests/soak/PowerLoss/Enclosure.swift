@@ -78,6 +78,10 @@ struct Enclosure {
                 else { continue }
                 isAnyLeft = true
                 kill(pid, SIGKILL)
+                // Where it may have been rehearsing; nobody else sweeps if it was the last one.
+                for place in RuntimeDirectory.entries(of: "/dev/shm") where place.hasPrefix("durable-rehearsal-\(pid)-") {
+                    RuntimeDirectory.remove("/dev/shm/\(place)")
+                }
             }
             if !isAnyLeft { return }
             usleep(2000)

@@ -3,7 +3,7 @@ import DurableStore
 import DurableSupervisor
 
 /// What must be found in an environment.
-struct StatePromise {
+struct StatePromise: Hashable {
     /// The commit that is durable for certain, and the newest one that can be found; -1 for none.
     var floor: Int
     var newest: Int

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What processes did to the files of a directory, in order.
 struct WriteTrace {
@@ -67,6 +68,7 @@ struct LaneError: Error, CustomStringConvertible {
 // SAFETY: only atomic-sized fields are read and written, and a late value harms nobody.
 final class SharedNumbers: @unchecked Sendable {
     private let numbers: UnsafeMutablePointer<Int64>
+    private let lock = Mutex<Void>(())
 
     static let count = 512
 
@@ -78,6 +80,9 @@ final class SharedNumbers: @unchecked Sendable {
         close(descriptor)
         numbers = page.bindMemory(to: Int64.self, capacity: Self.count)
     }
+
+    /// Adds one, also while other threads of this process do.
+    func add(_ index: Int) { lock.withLock { _ in numbers[index] += 1 } }
 
     subscript(_ index: Int) -> Int {
         get { Int(numbers[index]) }
