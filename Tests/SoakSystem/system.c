@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EXT4_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
 
@@ -12,6 +13,8 @@ int soak_shut_down(int descriptor, int flushes_log) {
     uint32_t flags = flushes_log ? 1 : 2;
     return ioctl(descriptor, EXT4_IOC_SHUTDOWN, &flags) == 0 ? 0 : errno;
 }
+
+int soak_write_back(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }
 
 static sigset_t endings(void) {
     sigset_t set;

@@ -8,6 +8,9 @@
 /// Returns 0, or a number of errno.
 int soak_shut_down(int descriptor, int flushes_log);
 
+/// Has everything written that is on the file system of this descriptor. Returns 0, or a number of errno.
+int soak_write_back(int descriptor);
+
 /// Waits up to this long for SIGINT, SIGTERM or SIGHUP, which `soak_hold_signals` holds back. Returns it, or 0.
 int soak_wait_for_signal(int milliseconds);
 

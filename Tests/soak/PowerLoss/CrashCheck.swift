@@ -71,7 +71,12 @@ struct CrashChecker {
         var left = 0
         for index in trace.records.indices where isOurs(index) { left += weight(index) }
         for (index, record) in trace.records.enumerated() {
-            if record.kind == .acknowledged { acknowledged[Int(record.file)] = Int(record.number) }
+            if record.kind == .acknowledged {
+                acknowledged[Int(record.file)] = Int(record.number)
+                // The creation of an actor is acknowledged when it is in the registry, and durable.
+                let newest = record.number > 0 ? nil : newestCommit(of: "supervisor", at: index)
+                if let newest { floors["supervisor"] = max(newest, floors["supervisor"] ?? -1) }
+            }
             if record.kind == .ending { ending.insert(Int(record.file)) }
             let node = disk.apply(index)
             if let node, let name = node.environment, isOurs(index), index >= options.start {
@@ -129,7 +134,9 @@ struct CrashChecker {
             guard seenPromises.insert(hasher.finalize()).inserted else { continue }
             found += 1
             if let fault = try fault(in: state, name, promise) {
-                print("record \(index) (\(trace.records[index].kind) in \(name)), state \(attempts - 1), \(kind): \(fault)")
+                print(
+                    "record \(index) (\(trace.records[index].kind) in \(name)), state \(attempts - 1), \(kind): \(fault)"
+                )
                 fflush(nil)
             }
             guard seen.insert(fingerprint).inserted else { continue }
@@ -139,11 +146,15 @@ struct CrashChecker {
         }
     }
 
+    private func newestCommit(of name: String, at index: Int) -> Int? {
+        truth.environments[name]?.commits.lastIndex { $0.index <= index }
+    }
+
     private func promise(for name: String, at index: Int) -> StatePromise {
         let environment = truth.environments[name]
         return StatePromise(
             floor: floors[name] ?? -1,
-            newest: environment?.commits.lastIndex { $0.index <= index } ?? -1,
+            newest: newestCommit(of: name, at: index) ?? -1,
             acknowledged: environment?.number.flatMap { acknowledged[$0] } ?? 0,
             isAnythingAcknowledged: !acknowledged.isEmpty
         )

@@ -105,7 +105,8 @@ final class CrashState {
         }
     }
 
-    private func collect(_ directory: ModelNode, _ prefix: String, _ isWhole: Bool, _ generator: inout SeededGenerator) {
+    private func collect(_ directory: ModelNode, _ prefix: String, _ isWhole: Bool, _ generator: inout SeededGenerator)
+    {
         for (name, node) in names(of: directory).sorted(by: { $0.key < $1.key }) {
             if node.isDirectory {
                 directories.append(prefix + name)

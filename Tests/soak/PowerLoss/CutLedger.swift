@@ -28,18 +28,16 @@ struct CutLedger: Sendable {
     }
 
     /// What the driver counts.
-    enum Counter: Int, CaseIterable {
+    enum Counter: Int {
         /// 1 when everything was looked at and the load has begun.
         case phase
-        case calls
         case acknowledged
         /// Changes of `.process` actors that a cut took, as it may.
         case lost
-        /// Lives that went back to a snapshot, and actors that had none yet.
-        case fallenBack, refused
-        /// Actors whose creation a cut took before it was acknowledged, or left.
+        /// Files that gave way to a snapshot, that were sound and the newest there was, and that had no snapshot yet.
+        case fallenBack, kept, refused
+        /// Cuts that came before the creation of a new actor was acknowledged.
         case unborn
-        case snapshots
     }
 
     /// Actors that stay, and one that is created anew in each round.
@@ -55,8 +53,8 @@ struct CutLedger: Sendable {
         nonmutating set { numbers[counter.rawValue] = newValue }
     }
 
-    /// Adds one, from any thread.
-    func add(_ counter: Counter) { numbers.add(counter.rawValue) }
+    /// Adds to one, from any thread.
+    func add(_ counter: Counter, _ number: Int = 1) { numbers.add(counter.rawValue, number) }
 
     func slot(_ number: Int) -> Slot { Slot(numbers: numbers, start: 32 + 8 * number) }
 

@@ -4,6 +4,7 @@ import DurableCore
 import DurableStore
 import DurableSupervisor
 import Glibc
+import Synchronization
 
 /// Looks at what a power cut has left, and then calls actors until the next one.
 struct CutLoad: AsyncParsableCommand {
@@ -12,10 +13,16 @@ struct CutLoad: AsyncParsableCommand {
     @Option(help: "The runtime's directory.") var directory: String
     @Option(help: "What callers know.") var ledger: String
     @Option(help: "Where findings go.") var findings: String
+    @Option(help: "Milliseconds between snapshots.") var snapshots = 40
     @Flag(help: "Look, and end.") var onlyLooks = false
 
     func run() async throws {
-        let driver = CutDriver(directory: directory, ledger: try CutLedger(path: ledger), findings: findings)
+        let driver = CutDriver(
+            directory: directory,
+            ledger: try CutLedger(path: ledger),
+            findings: findings,
+            snapshots: .milliseconds(snapshots)
+        )
         do {
             let runtime = try await driver.start()
             let scribes = try await driver.look(runtime)
@@ -36,10 +43,13 @@ struct CutDriver: Sendable {
     let directory: String
     let ledger: CutLedger
     let findings: String
+    let snapshots: Duration
+
+    private static let registry = Mutex<Void>(())
 
     func start() async throws -> ActorRuntime {
         var configuration = RuntimeConfiguration()
-        configuration.snapshotInterval = .milliseconds(40)
+        configuration.snapshotInterval = snapshots
         configuration.warmSpares = 1
         // After a cut everything is in doubt, and nobody is there to read it.
         configuration.log = { _ in }
@@ -73,13 +83,8 @@ struct CutDriver: Sendable {
         let passing = CutLedger.stayingCount
         if ledger.slot(passing).exists {
             if let actor = try await looked(passing, runtime) { try await runtime.kill(actor) }
-        } else if let left = try? await runtime.getActor(Scribe.self, name: name(passing)) {
-            // Its creation was under way, and reached the disk.
-            ledger[.unborn] += 1
-            _ = try await left.write()
-            try await runtime.kill(left)
-        } else {
-            ledger[.unborn] += 1
+        } else if ledger.slot(passing).generation > 0 {
+            try await lookAtUnborn(passing, runtime)
         }
         let slot = ledger.slot(passing)
         (slot.exists, slot.acknowledged) = (false, 0)
@@ -94,6 +99,18 @@ struct CutDriver: Sendable {
         }
     }
 
+    /// An actor whose creation was not acknowledged is there, and whole, or it is not.
+    private func lookAtUnborn(_ number: Int, _ runtime: ActorRuntime) async throws {
+        ledger.add(.unborn)
+        do {
+            let left = try await runtime.getActor(Scribe.self, name: name(number))
+            _ = try await left.write()
+            try await runtime.kill(left)
+        } catch let error as ActorError where error.code == .notFound {
+            return
+        }
+    }
+
     private func looked(_ number: Int, _ runtime: ActorRuntime) async throws -> Scribe? {
         let slot = ledger.slot(number)
         if slot.exists {
@@ -105,7 +122,6 @@ struct CutDriver: Sendable {
             }
         }
         var actor = try await scribe(number, runtime)
-        if !slot.exists, number == CutLedger.stayingCount { return actor }
         var audit: Scribe.Audit
         do {
             audit = try await actor.audit()
@@ -115,7 +131,7 @@ struct CutDriver: Sendable {
                 return nil
             }
             // As promised: it had no snapshot yet.
-            ledger[.refused] += 1
+            ledger.add(.refused)
             try await runtime.kill(actor)
             slot.generation += 1
             (slot.acknowledged, slot.exists) = (0, false)
@@ -132,8 +148,7 @@ struct CutDriver: Sendable {
                 find("\(name(number)) has \(audit.count) of \(slot.acknowledged) acknowledged changes")
             }
         } else {
-            if audit.count < slot.acknowledged { ledger[.fallenBack] += 1 }
-            ledger[.lost] += max(0, slot.acknowledged - audit.count)
+            ledger.add(.lost, max(0, slot.acknowledged - audit.count))
             try checkVersion(number, actor.id)
         }
         let count = try await actor.write()
@@ -144,17 +159,24 @@ struct CutDriver: Sendable {
 
     private func shard(of actor: ActorID) throws -> String {
         let layout = RuntimeLayout(directory: directory)
-        let registry = try RegistryStore(layout, readOnly: true)
-        defer { registry.close() }
-        guard let record = try registry.load().records.first(where: { $0.id == actor }) else {
-            throw LaneError("the registry has no \(actor)")
+        // A process can have it open once.
+        return try Self.registry.withLock { _ in
+            let registry = try RegistryStore(layout, readOnly: true)
+            defer { registry.close() }
+            guard let record = try registry.load().records.first(where: { $0.id == actor }) else {
+                throw LaneError("the registry has no \(actor)")
+            }
+            return layout.shard(record.shard)
         }
-        return layout.shard(record.shard)
     }
 
     /// The state is not older than a snapshot that was durable.
     private func checkVersion(_ number: Int, _ actor: ActorID) throws {
-        let version = Int(try ShardReader.read(try shard(of: actor)).fence?.version ?? 0)
+        let shard = try shard(of: actor)
+        let version = Int(try ShardReader.read(shard).fence?.version ?? 0)
+        // Former ones were removed after the cut.
+        let isReplaced = RuntimeDirectory.entries(of: shard).contains { $0.hasPrefix("damaged-") }
+        ledger.add(isReplaced ? .fallenBack : .kept)
         let snapshot = ledger.slot(number).snapshot
         if version < snapshot { find("\(name(number)) is at version \(version), older than snapshot \(snapshot)") }
         ledger.slot(number).snapshot = 0

@@ -79,7 +79,8 @@ struct Enclosure {
                 isAnyLeft = true
                 kill(pid, SIGKILL)
                 // Where it may have been rehearsing; nobody else sweeps if it was the last one.
-                for place in RuntimeDirectory.entries(of: "/dev/shm") where place.hasPrefix("durable-rehearsal-\(pid)-") {
+                for place in RuntimeDirectory.entries(of: "/dev/shm") where place.hasPrefix("durable-rehearsal-\(pid)-")
+                {
                     RuntimeDirectory.remove("/dev/shm/\(place)")
                 }
             }

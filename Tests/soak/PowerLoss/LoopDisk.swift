@@ -13,7 +13,9 @@ struct LoopDisk {
 
     /// Makes the file system; it is not mounted yet.
     init(in directory: String) throws {
-        guard geteuid() == 0 else { throw LaneError("power cuts need root: to mount a file system and to shut it down") }
+        guard geteuid() == 0 else {
+            throw LaneError("power cuts need root: to mount a file system and to shut it down")
+        }
         image = "\(directory)/disk.img"
         path = "\(directory)/disk"
         mkdir(path, 0o700)
@@ -27,6 +29,14 @@ struct LoopDisk {
 
     /// Mounts it, which writes its journal back. It needs a free loop device.
     func mount() throws { try Tool.run("mount", ["-t", "ext4", "-o", "loop", image, path]) }
+
+    /// Writes back what processes have written so far, as the kernel does now and then.
+    func writeBack() throws {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(descriptor) }
+        let status = soak_write_back(descriptor)
+        guard status == 0 else { throw LaneError("\(path) is not written back: \(String(cString: strerror(status)))") }
+    }
 
     /// From here on nothing reaches the disk.
     func cutPower(flushesLog: Bool) throws {

@@ -67,7 +67,9 @@ distributed actor Scribe: DurableActor {
             func bytes(_ length: Int) -> [UInt8] { [UInt8](repeating: UInt8(truncatingIfNeeded: count), count: length) }
             if chance(2) { note = "\(number).\(count)" }
             // Around the sizes at which LMDB gives a value pages of its own.
-            if chance(4) { large = bytes([0, 100, 2000, 2038, 4070, 4096, 9000][Int.random(in: 0..<7, using: &generator)]) }
+            if chance(4) {
+                large = bytes([0, 100, 2000, 2038, 4070, 4096, 9000][Int.random(in: 0..<7, using: &generator)])
+            }
             isClearing = chance(20)
             for _ in 0..<Int.random(in: 0...3, using: &generator) {
                 let key = Int.random(in: 0..<24, using: &generator)

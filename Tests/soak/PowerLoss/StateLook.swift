@@ -46,7 +46,9 @@ struct StateLook {
         do {
             let (fault, version) = try shard(.process, isChecked: marker)
             if let fault { return fault }
-            guard version >= snapshot else { return "it is back at version \(version), older than snapshot \(snapshot)" }
+            guard version >= snapshot else {
+                return "it is back at version \(version), older than snapshot \(snapshot)"
+            }
             return nil
         } catch let error as StoreError where error.code == .unreadable && marker && snapshot == 0 {
             isRefused = true

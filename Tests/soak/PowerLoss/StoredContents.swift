@@ -24,7 +24,9 @@ struct StoredContents {
         var contents = StoredContents()
         var (all, stable) = (Hasher(), Hasher())
         try DataFileWalk.run(directory: directory, format: isRegistry ? RegistryFile.format : shardFormat) {
-            database, key, row in
+            database,
+            key,
+            row in
             let payload = try StoredValue.openAny(row).payload
             all.combine(database)
             key.withUnsafeBytes { all.combine(bytes: $0) }
@@ -75,7 +77,9 @@ struct TraceTruth {
         for (index, record) in trace.records.enumerated() {
             guard let node = disk.apply(index) else { continue }
             let isMeta = record.number < 8192 && record.bytes.count < 4096
-            guard record.kind == .write || record.kind == .syncedWrite, isMeta, let name = node.environment else { continue }
+            guard record.kind == .write || record.kind == .syncedWrite, isMeta, let name = node.environment else {
+                continue
+            }
             // Snapshots are written whole.
             node.current(bytes, trace)
             guard bytes.count >= 8192, bytes.buffer.loadUnaligned(fromByteOffset: 16, as: UInt32.self) == 0xBEEF_C0DE

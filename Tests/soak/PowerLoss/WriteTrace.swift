@@ -81,8 +81,8 @@ final class SharedNumbers: @unchecked Sendable {
         numbers = page.bindMemory(to: Int64.self, capacity: Self.count)
     }
 
-    /// Adds one, also while other threads of this process do.
-    func add(_ index: Int) { lock.withLock { _ in numbers[index] += 1 } }
+    /// Adds to one, also while other threads of this process do.
+    func add(_ index: Int, _ number: Int) { lock.withLock { _ in numbers[index] += Int64(number) } }
 
     subscript(_ index: Int) -> Int {
         get { Int(numbers[index]) }
