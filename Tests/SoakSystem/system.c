@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EXT4_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
@@ -16,28 +16,16 @@ int soak_shut_down(int descriptor, int flushes_log) {
 
 int soak_write_back(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }
 
-static sigset_t endings(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    return set;
+static atomic_int noted;
+
+static void note(int signal) { atomic_store(&noted, signal); }
+
+void soak_note_signals(void) {
+    // A handler, because other threads than the one that waits may get the signal.
+    struct sigaction action = {.sa_handler = note};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
-void soak_hold_signals(void) {
-    sigset_t set = endings();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
-void soak_release_signals(void) {
-    sigset_t set = endings();
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
-int soak_wait_for_signal(int milliseconds) {
-    sigset_t set = endings();
-    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-    int signal = sigtimedwait(&set, NULL, &time);
-    return signal > 0 ? signal : 0;
-}
+int soak_noted_signal(void) { return atomic_exchange(&noted, 0); }

@@ -11,13 +11,10 @@ int soak_shut_down(int descriptor, int flushes_log);
 /// Has everything written that is on the file system of this descriptor. Returns 0, or a number of errno.
 int soak_write_back(int descriptor);
 
-/// Waits up to this long for SIGINT, SIGTERM or SIGHUP, which `soak_hold_signals` holds back. Returns it, or 0.
-int soak_wait_for_signal(int milliseconds);
+/// From here on SIGINT, SIGTERM and SIGHUP end nothing, and are noted.
+void soak_note_signals(void);
 
-/// Holds these signals back in this process.
-void soak_hold_signals(void);
-
-/// Takes them again, as a process that was started with them held back does.
-void soak_release_signals(void);
+/// The last one that came since the last question; 0 for none.
+int soak_noted_signal(void);
 
 #endif

@@ -126,6 +126,7 @@ struct CrashStates: AsyncParsableCommand {
             )
         }
         while true {
+            Enclosure.endIfOrphaned()
             for part in parts { try part.look() }
             progress.show(before + parts.reduce(0) { $0 + $1.states })
             if parts.allSatisfy(\.isOver) { break }

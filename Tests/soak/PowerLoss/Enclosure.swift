@@ -12,13 +12,14 @@ struct Enclosure {
 
     /// Where the lane may work; `nil` outside of an enclosure.
     static var directory: String? {
-        ProcessEnvironment.value(variable)
+        _ = parent
+        return ProcessEnvironment.value(variable)
     }
 
     /// Runs this program again with the same arguments, enclosed, and cleans up behind it.
     /// - Throws: `ExitCode`, that of the lane.
     static func run() throws -> Never {
-        soak_hold_signals()
+        soak_note_signals()
         let directory = try ScratchPlace.make("soak")
         let enclosure = Enclosure(path: directory)
         let child: ProcessHandle
@@ -34,7 +35,8 @@ struct Enclosure {
         }
         var status = child.reap()
         while status == nil {
-            let signal = soak_wait_for_signal(50)
+            _ = child.waitUntilEnded(for: .milliseconds(50))
+            let signal = soak_noted_signal()
             if signal != 0 {
                 StandardError.write("\nsoak: ended by signal \(signal); cleaning up\n")
                 child.kill()
@@ -50,6 +52,16 @@ struct Enclosure {
     }
 
     private let path: String
+
+    /// Cleans up and ends, when the process is gone that should have.
+    static func endIfOrphaned() {
+        guard let directory, getppid() != parent else { return }
+        Enclosure(path: directory).cleanUp()
+        _exit(2)
+    }
+
+    /// Who started this process.
+    private static let parent = getppid()
 
     /// Ends processes, then unmounts, then removes.
     private func cleanUp() {

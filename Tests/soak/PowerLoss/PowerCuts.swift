@@ -42,6 +42,7 @@ struct PowerCuts: AsyncParsableCommand {
         let expected = cuts >= 20 ? ["journal lost", "journal written", ".process changes lost"] : []
         for kind in expected { result.faults[kind] = 0 }
         while result.trials < cuts, result.violations.count < 20 {
+            Enclosure.endIfOrphaned()
             let flushesLog = Int.random(in: 0..<4, using: &generator) == 0
             let delay = Int.random(in: 10...400, using: &generator)
             // In half of the cuts the kernel has written something back, from a moment to some calls before.
