@@ -19,6 +19,8 @@ let package = Package(
         .executable(name: "durable", targets: ["durable"]),
         // For tests only: preloaded into workers, it makes their disk fail.
         .library(name: "DiskFaultShim", type: .dynamic, targets: ["DiskFaultShim"]),
+        // For the lanes only: preloaded into workers, it records what they write.
+        .library(name: "WriteTraceShim", type: .dynamic, targets: ["WriteTraceShim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -123,7 +125,7 @@ let package = Package(
             name: "soak",
             dependencies: [
                 "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
-                "DurableSupervisor", "DurableTransport", "CBOR",
+                "DurableSupervisor", "DurableTransport", "CBOR", "SoakSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/soak",
@@ -135,6 +137,10 @@ let package = Package(
 
         // Preloaded into processes under test.
         .target(name: "DiskFaultShim", path: "Tests/DiskFaultShim"),
+        .target(name: "WriteTraceShim", path: "Tests/WriteTraceShim"),
+
+        // Linux calls that Swift cannot make, for the lanes.
+        .target(name: "SoakSystem", path: "Tests/SoakSystem"),
 
         .testTarget(name: "TidyTests", swiftSettings: settings),
         .testTarget(

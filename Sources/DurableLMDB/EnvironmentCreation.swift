@@ -54,6 +54,9 @@ struct EnvironmentCreation {
         let temporary = try TemporaryDirectory(in: place.directory, for: "data.mdb")
         try fill(temporary.place)
         try FileSystem.sealFile(temporary.place.dataFile)
+        // Whoever made the directory may not have: a file whose directory a power loss can take is not durable. Before
+        // the file is there, because then nobody comes here again.
+        try FileSystem.syncDirectory(place.parent)
         guard try FileSystem.publish(temporary.place.dataFile, as: place.dataFile, isDirectory: false) else {
             return false
         }

@@ -21,7 +21,8 @@ struct ShardSnapshots {
     func prepare() throws(StoreError) {
         if mkdir(directory, 0o700) != 0 {
             guard errno == EEXIST else { throw ShardFiles.failure("creating", directory) }
-            return
+            // Who made it may have been killed before the sync.
+            guard versions.isEmpty else { return }
         }
         // The mode that mkdir takes is cut by the umask.
         chmod(directory, 0o700)

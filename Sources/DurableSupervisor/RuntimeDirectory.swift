@@ -6,8 +6,11 @@ package enum RuntimeDirectory {
     /// Creates what is missing, and checks that the directory is ours to use.
     package static func prepare(_ layout: RuntimeLayout) throws(ActorError) {
         try checkSocketPath(layout)
+        let isNew = access("\(layout.supervisor)/data.mdb", F_OK) != 0
         try makePath(layout.directory)
         try checkLink(layout.directory)
+        // Also when a process that was killed has made it. What is in it is synced when the registry is created.
+        if isNew { try syncParent(of: layout.directory) }
         try checkOwner(layout.directory)
         for directory in [layout.supervisor, layout.shards, layout.stderr] { try makePrivate(directory) }
         guard access(layout.supervisor, W_OK | X_OK) == 0 else {
@@ -108,8 +111,21 @@ package enum RuntimeDirectory {
         var status = stat()
         if stat(path, &status) != 0, errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
             try makePath(String(path[..<slash]))
+            try make(path)
+            return try syncParent(of: path)
         }
         try make(path)
+    }
+
+    /// Makes a directory's name survive a power loss.
+    private static func syncParent(of path: String) throws(ActorError) {
+        let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // A directory that others have made, and may not be read, is theirs to sync.
+        if descriptor < 0, errno == EACCES { return }
+        guard descriptor >= 0 else { throw unusable(parent, "cannot be opened: \(reason(errno))") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw unusable(parent, "cannot be synced: \(reason(errno))") }
     }
 
     private static func checkOwner(_ path: String) throws(ActorError) {
