@@ -177,7 +177,7 @@ extension ActorHost {
         if completion.deduplication != nil {
             keyedCount? += 1
         } else {
-            sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
+            sessions[id.session, default: SessionProgress()].recorded(id.sequence)
         }
     }
 
@@ -186,8 +186,4 @@ extension ActorHost {
         open[held.call.frame.name] = nil
         held.call.answer(reply(to: held.call, held.outcome, isRecorded: held.isRecorded))
     }
-}
-
-extension UInt64 {
-    fileprivate mutating func raise(to other: UInt64) { self = Swift.max(self, other) }
 }
