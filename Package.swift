@@ -118,12 +118,20 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // A whole runtime in virtual time: the deciding code is the product's, everything else is made of values.
+        .target(
+            name: "DurableSimulation",
+            dependencies: ["DurableCore", "DurableStore", "DurableChaos"],
+            path: "Tests/DurableSimulation",
+            swiftSettings: settings
+        ),
+
         // The lanes of trials: short ones in each run of everything, long ones by hand.
         .executableTarget(
             name: "soak",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
-                "DurableSupervisor", "DurableTransport", "CBOR",
+                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableSimulation",
+                "DurableStore", "DurableSupervisor", "DurableTransport", "CBOR",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/soak",
@@ -160,6 +168,7 @@ let package = Package(
             dependencies: ["DurableSupervisor", "DurableCore", "DurableLMDB"],
             swiftSettings: settings
         ),
+        .testTarget(name: "DurableSimulationTests", dependencies: ["DurableSimulation"], swiftSettings: settings),
         .testTarget(name: "CBORTests", dependencies: ["CBOR", "DurableChaos"], swiftSettings: settings),
         .testTarget(
             name: "DurableTransportTests",

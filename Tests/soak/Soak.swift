@@ -6,6 +6,6 @@ struct Soak: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
         abstract: "Runs a lane of trials as long as its arguments say, and fails unless every trial held.",
-        subcommands: []
+        subcommands: [SimulationLane.self]
     )
 }
