@@ -52,7 +52,7 @@ final class Oracle {
     private var effects: [UInt64: [Effect]] = [:]
     private var lives: [ShardNumber: Life] = [:]
     private var counts: [ActorID: UInt64] = [:]
-    private var crashes: [CallID: Int] = [:]
+    private var crashes: [Suspect: Int] = [:]
     /// How often a supervisor forgot what had crashed.
     var supervisorLives = 1
     /// Told why each actor has ended.
@@ -134,7 +134,7 @@ final class Oracle {
 
     /// Its worker crashed over it.
     func crashed(_ suspects: [Suspect]) {
-        for case .call(_, let id) in suspects { crashes[id, default: 0] += 1 }
+        for suspect in suspects { crashes[suspect, default: 0] += 1 }
     }
 
     private func number(of inbound: InboundCall) -> Int? {
@@ -144,8 +144,10 @@ final class Oracle {
 
     /// Checked: no call beyond its limit of crashes.
     func checkCrashes() {
-        for (id, count) in crashes where count > Limits.crashesMax * supervisorLives {
-            violated("call \(id.sequence) of session \(id.session.low) crashed \(count) workers")
+        for (suspect, count) in crashes where count > Limits.crashesMax * supervisorLives {
+            guard case .call(let actor, let id) = suspect else { continue }
+            let call = "call \(id.sequence) of session \(id.session.low) to actor \(actor.low)"
+            violated("\(call) crashed \(count) workers")
         }
     }
 
@@ -199,7 +201,7 @@ final class Oracle {
         case .diskFull: if hasEffect { violated("call \(number) could not be stored, and is") }
         case .poison:
             if hasEffect { violated("call \(number) is dead-lettered, and has an effect") }
-            let count = call.id.flatMap { crashes[$0] } ?? 0
+            let count = call.id.flatMap { crashes[.call(call.actor, $0)] } ?? 0
             if count < Limits.crashesMax { violated("call \(number) is dead-lettered after \(count) crashes") }
         case .expired: break
         }

@@ -69,7 +69,8 @@ final class SimulatedShard {
                 let expires = time.after(keyed.retentionMilliseconds)
                 self.keyed[keyed.key] = KeyedRow(expires: expires, completion: completion)
             } else {
-                if isSerial, !set.changes.isEmpty { oracle.ordered(completion.id, of: actor) }
+                let isEffect = set.changes.contains { if case .entry = $0 { true } else { false } }
+                if isSerial, isEffect { oracle.ordered(completion.id, of: actor) }
                 done[completion.id] = completion
             }
         }

@@ -5,6 +5,7 @@ extension SimulatedSupervisor {
     func recover() {
         for id in drivers.sorted() where !world.drivers.contains(where: { $0.id == id }) { left(id) }
         let isContinued = !drivers.isEmpty
+        var left: [ActorRecord] = []
         for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
             if let worker = world.workers.first(where: { $0.identity == record.worker }) {
                 expect(record, worker)
@@ -12,7 +13,7 @@ extension SimulatedSupervisor {
                 restart(record)
             } else if record.owner == .detached {
                 becomeDormant(record)
-                if isContinued { awaitWorker(of: record) }
+                if isContinued { awaitWorker(of: record) } else { left.append(record) }
             } else if isContinued {
                 awaitWorker(of: record)
             } else {
@@ -20,6 +21,7 @@ extension SimulatedSupervisor {
             }
         }
         findStrangers()
+        if !strangers.isEmpty { for record in left { awaitWorker(of: record) } }
         endOrphans()
     }
 

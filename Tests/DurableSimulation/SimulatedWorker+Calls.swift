@@ -77,7 +77,9 @@ extension SimulatedWorker {
         world.bites(call.deduplication == nil ? .recordAnswered : .keyAnswered)
         world.note(.answersFromRecord, UInt64(number), call.id.sequence, inbound.operation.number)
         open[call.name] = inbound
-        gate.hold(nil, reply: HeldReply(call: inbound, outcome: record.outcome, isRecorded: true))
+        var held = HeldReply(call: inbound, outcome: record.outcome, isRecorded: true)
+        held.isFromRecord = true
+        gate.hold(nil, reply: held)
         return true
     }
 
@@ -228,7 +230,14 @@ extension SimulatedWorker {
     /// Nothing of the group is stored: its calls fail, and the memory that ran ahead of the disk is dropped.
     private func commitFailed(_ group: OutputGate<HeldReply>.Group) {
         world.note(.commitFails, UInt64(number), UInt64(group.replies.count), 0)
-        for held in group.replies { refuse(held.call, .diskFull) }
+        for held in group.replies {
+            guard held.isFromRecord else {
+                refuse(held.call, .diskFull)
+                continue
+            }
+            open[held.call.frame.name] = nil
+            answer(held.call, held.outcome, isRecorded: true)
+        }
         generation += 1
         mailbox.pause()
         for call in open.values.filter(\.isRunning).sorted(by: { $0.operation.number < $1.operation.number }) {

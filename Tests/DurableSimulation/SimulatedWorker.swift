@@ -32,6 +32,7 @@ final class SimulatedWorker {
         var call: InboundCall
         var outcome: CallOutcome
         var isRecorded: Bool
+        var isFromRecord = false
     }
 
     let world: World

@@ -121,7 +121,6 @@ final class World {
     func heal() {
         isHealed = true
         note(.heals, 0, 0, 0)
-        for worker in workers { worker.thawsAt = min(worker.thawsAt, now) }
     }
 
     // MARK: Deaths of workers

@@ -103,7 +103,12 @@ extension WorkerHost {
     private func commitFailed(_ group: OutputGate<HeldReply>.Group, _ error: StoreError) {
         if error.code == .fenced { fenced(error) }
         WorkerMain.log("a commit failed: \(error)")
-        for held in group.replies { held.actor.refuse(held.call, error.callerError(for: held.actor.id)) }
+        for held in group.replies {
+            // What a record says was stored before, and stays true.
+            if held.isFromRecord { held.actor.answer(held) } else {
+                held.actor.refuse(held.call, error.callerError(for: held.actor.id))
+            }
+        }
         let isFull = error.code == .full
         let changed = Set(group.writeSets.map(\.actor))
         let dropped = actors.values.filter { !isFull || changed.contains($0.id) }
