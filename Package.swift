@@ -202,3 +202,16 @@ let package = Package(
 
     ]
 )
+
+// Built only with the sanitizer, by `Tests/fuzz/run`: libFuzzer is in no usual build.
+if Context.environment["DURABLE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["CBOR", "DurableCore", "DurableStore", "DurableSupervisor", "DurableTransport"],
+            path: "Tests/fuzz",
+            exclude: ["corpus", "run"],
+            swiftSettings: settings
+        )
+    )
+}
