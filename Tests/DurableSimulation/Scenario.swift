@@ -30,7 +30,6 @@ package enum Fault: String, Sendable, CaseIterable {
     case clockSet = "time of day set"
     case recordAnswered = "retry answered from its record"
     case joined = "call joined to its first copy"
-    case staleRefused = "late copy refused"
     case keyAnswered = "call answered by its key"
     case expired = "call older than its record"
     case swept = "records expired"

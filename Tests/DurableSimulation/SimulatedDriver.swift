@@ -158,7 +158,9 @@ final class SimulatedChannel {
 
     private func settle(_ sequence: UInt64, _ outcome: Outcome) {
         guard let number = calls.removeValue(forKey: sequence) else {
-            return world.oracle.violated("call \(sequence) of driver \(driver.number) has two outcomes, or was never made")
+            return world.oracle.violated(
+                "call \(sequence) of driver \(driver.number) has two outcomes, or was never made"
+            )
         }
         world.note(.settles, UInt64(driver.number), sequence, outcome.number)
         world.oracle.settled(number, outcome)

@@ -18,9 +18,9 @@ final class SimulatedLink: Sendable {
     nonisolated(unsafe) private(set) var isWaiting = true
     // SAFETY: as above.
     nonisolated(unsafe) private var isOver = false
-    /// Whether the worker does not even get what was sent before.
+    /// Calls that have not arrived yet.
     // SAFETY: as above.
-    nonisolated(unsafe) private var isLost = false
+    nonisolated(unsafe) private var sent: [[UInt8]] = []
     // SAFETY: as above.
     nonisolated(unsafe) private var lastToWorker: UInt64 = 0
     // SAFETY: as above.
@@ -51,15 +51,18 @@ final class SimulatedLink: Sendable {
     /// The caller sends a call.
     func call(_ bytes: [UInt8]) {
         underWay += 1
+        sent.append(bytes)
         lastToWorker = max(lastToWorker, world.now + world.latency())
-        world.at(lastToWorker) { [self] in
-            underWay -= 1
-            // What was sent before the end is read all the same, unless it was lost on its way.
-            guard !isLost, let worker, worker.isAlive else { return }
-            worker.after(0) { [self] worker in
-                world.note(.callArrives, UInt64(number), UInt64(worker.number), 0)
-                worker.received(bytes, from: self)
-            }
+        world.at(lastToWorker) { [self] in arriveNext() }
+    }
+
+    private func arriveNext() {
+        guard !sent.isEmpty else { return }
+        let bytes = sent.removeFirst()
+        underWay -= 1
+        worker?.after(0) { [self] worker in
+            world.note(.callArrives, UInt64(number), UInt64(worker.number), 0)
+            worker.received(bytes, from: self)
         }
     }
 
@@ -97,14 +100,17 @@ final class SimulatedLink: Sendable {
         guard !isOver else { return }
         world.note(.breaks, UInt64(number), UInt64(underWay), 0)
         world.bites(.connectionBroken)
-        isLost = world.random.oneIn(2)
+        let isLost = world.random.oneIn(2)
         if underWay > 0, isLost { world.bites(.messageLost) }
+        if isLost { sent = [] }
         close()
         world.after(world.random.number(10...500)) { [self] in channel.closed(self) }
     }
 
     /// The caller is not interested any more.
     func close() {
+        // The kernel has what was sent, and the worker reads it before anything of a later connection.
+        while !sent.isEmpty { arriveNext() }
         isOver = true
         isWaiting = false
         world.forget(self)

@@ -285,7 +285,9 @@ final class SimulatedSupervisor {
             worker.isAbandoned = true
             pool.removeAll { $0 === worker }
             hosted.worker = nil
-            if world.random.oneIn(2) { worker.thawsAt = max(worker.thawsAt, world.now + world.random.number(1_000...3_000_000)) }
+            if world.random.oneIn(2) {
+                worker.thawsAt = max(worker.thawsAt, world.now + world.random.number(1_000...3_000_000))
+            }
             world.endLater(worker)
             return exitWithoutWorker(shard, hosted, .unresponsive)
         }

@@ -59,7 +59,6 @@ extension SimulatedWorker {
         let arrival = progress.arrived(call, at: now)
         sessions[session] = progress
         guard arrival != .stale else {
-            world.bites(.staleRefused)
             refuse(inbound, .stale)
             return true
         }

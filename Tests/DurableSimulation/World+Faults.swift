@@ -20,7 +20,8 @@ extension World {
 
     private func callOn(_ driver: SimulatedDriver) {
         let isIdle = random.oneIn(25)
-        let pause: UInt64 = isIdle ? random.number(100_000...4_000_000) : random.number(scenario.pause / 4...scenario.pause)
+        let pause: UInt64 =
+            isIdle ? random.number(100_000...4_000_000) : random.number(scenario.pause / 4...scenario.pause)
         driver.after(pause) { [self] driver in
             guard callsLeft > 0, !isHealed else { return }
             // Calls come in bursts.

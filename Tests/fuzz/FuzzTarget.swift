@@ -98,12 +98,42 @@ enum FuzzTarget: String, CaseIterable {
         guard let first = bytes.first else { return }
         let rest = Array(bytes.dropFirst())
         switch first % 6 {
-        case 0: same(try? CallFrame(decoding: rest)) { $0.encoded() } decoding: { try CallFrame(decoding: $0) }
-        case 1: same(try? ReplyFrame(decoding: rest)) { $0.encoded() } decoding: { try ReplyFrame(decoding: $0) }
-        case 2: same(try? HostGreeting(decoding: rest)) { $0.encoded() } decoding: { try HostGreeting(decoding: $0) }
-        case 3: same(try? ReleaseFrame(decoding: rest)) { $0.encoded() } decoding: { try ReleaseFrame(decoding: $0) }
-        case 4: same(try? ObjectRequest(decoding: rest)) { $0.encoded() } decoding: { try ObjectRequest(decoding: $0) }
-        default: same(try? ObjectAnswer(decoding: rest)) { $0.encoded() } decoding: { try ObjectAnswer(decoding: $0) }
+        case 0:
+            same(try? CallFrame(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try CallFrame(decoding: $0)
+            }
+        case 1:
+            same(try? ReplyFrame(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try ReplyFrame(decoding: $0)
+            }
+        case 2:
+            same(try? HostGreeting(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try HostGreeting(decoding: $0)
+            }
+        case 3:
+            same(try? ReleaseFrame(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try ReleaseFrame(decoding: $0)
+            }
+        case 4:
+            same(try? ObjectRequest(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try ObjectRequest(decoding: $0)
+            }
+        default:
+            same(try? ObjectAnswer(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try ObjectAnswer(decoding: $0)
+            }
         }
     }
 
@@ -161,7 +191,9 @@ enum FuzzTarget: String, CaseIterable {
         let id = CallID(session: SessionID(high: 0, low: 1), sequence: 1)
         switch first % 9 {
         case 0:
-            same(try? Completion(decoding: row, id: id)) { StoredValue.seal($0.payload()) } decoding: {
+            same(try? Completion(decoding: row, id: id)) {
+                StoredValue.seal($0.payload())
+            } decoding: {
                 try Completion(decoding: $0, id: id)
             }
         case 1:
@@ -170,24 +202,38 @@ enum FuzzTarget: String, CaseIterable {
                 precondition(again?.completion == keyed.completion && again?.expires == keyed.expires)
             }
         case 2:
-            same(try? SessionRow(decoding: row)) { StoredValue.seal($0.payload()) } decoding: {
+            same(try? SessionRow(decoding: row)) {
+                StoredValue.seal($0.payload())
+            } decoding: {
                 try SessionRow(decoding: $0)
             }
         case 3:
             guard var clock = try? ShardClock(decoding: row) else { return }
-            same(clock) { $0.encoded() } decoding: { try ShardClock(decoding: $0) }
+            same(clock) {
+                $0.encoded()
+            } decoding: {
+                try ShardClock(decoding: $0)
+            }
             let before = clock.milliseconds
             precondition(clock.advance(to: clock.reading) >= before, "time went back")
-        case 4: same(try? Fence(decoding: row)) { $0.encoded() } decoding: { try Fence(decoding: $0) }
+        case 4:
+            same(try? Fence(decoding: row)) {
+                $0.encoded()
+            } decoding: {
+                try Fence(decoding: $0)
+            }
         case 5:
             if let undo = try? UndoLog.Row(decoding: row) {
                 let again = try? UndoLog.Row(decoding: undo.encoded())
                 precondition(again?.encoded() == undo.encoded())
             }
         case 6: _ = try? ContentsSum(decoding: row)
-        case 7: same(try? PortionsReference(decoding: rest[...])) { $0.encoded() } decoding: {
-            try PortionsReference(decoding: $0[...])
-        }
+        case 7:
+            same(try? PortionsReference(decoding: rest[...])) {
+                $0.encoded()
+            } decoding: {
+                try PortionsReference(decoding: $0[...])
+            }
         default: _ = try? HistoryEntry(decoding: row)
         }
     }

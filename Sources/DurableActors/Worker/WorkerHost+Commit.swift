@@ -105,7 +105,9 @@ extension WorkerHost {
         WorkerMain.log("a commit failed: \(error)")
         for held in group.replies {
             // What a record says was stored before, and stays true.
-            if held.isFromRecord { held.actor.answer(held) } else {
+            if held.isFromRecord {
+                held.actor.answer(held)
+            } else {
                 held.actor.refuse(held.call, error.callerError(for: held.actor.id))
             }
         }
