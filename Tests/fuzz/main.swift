@@ -14,8 +14,7 @@ guard let target = FuzzTarget(rawValue: name) else {
     fatalError("DURABLE_FUZZ_TARGET is \"\(name)\"; there are: \(names)")
 }
 
-// SAFETY: written once, before the only thread that there is reads it.
-nonisolated(unsafe) let chosen = target
+let chosen = target
 
 var count = CommandLine.argc
 var arguments = CommandLine.unsafeArgv
