@@ -243,7 +243,9 @@ enum FuzzTarget: String, CaseIterable {
         let text = String(decoding: bytes, as: UTF8.self)
         let words = LastWords(stderr: text)
         precondition(words.text.utf8.count <= Limits.stderrTailBytesMax, "more is kept than may be")
-        _ = ObjectOwner(socketName: text).map { precondition(ObjectOwner(socketName: $0.description) == $0) }
+        if let owner = ObjectOwner(socketName: text) {
+            precondition(ObjectOwner(socketName: owner.socketName) == owner)
+        }
         if let id = ActorID(hexadecimal: text) { precondition(ActorID(hexadecimal: id.description) == id) }
         if let id = ActorID(bytes: bytes) { precondition(id.bytes == bytes) }
         _ = try? OrderedKey.encode(text)
