@@ -120,12 +120,20 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // A whole runtime in virtual time: the deciding code is the product's, everything else is made of values.
+        .target(
+            name: "DurableSimulation",
+            dependencies: ["DurableCore", "DurableStore", "DurableChaos"],
+            path: "Tests/DurableSimulation",
+            swiftSettings: settings
+        ),
+
         // The lanes of trials: short ones in each run of everything, long ones by hand.
         .executableTarget(
             name: "soak",
             dependencies: [
-                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore",
-                "DurableSupervisor", "DurableTransport", "CBOR", "SoakSystem",
+                "DurableActors", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess", "DurableSimulation",
+                "DurableStore", "DurableSupervisor", "DurableTransport", "CBOR", "SoakSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/soak",
@@ -169,6 +177,7 @@ let package = Package(
             dependencies: ["DurableSupervisor", "DurableCore", "DurableLMDB"],
             swiftSettings: settings
         ),
+        .testTarget(name: "DurableSimulationTests", dependencies: ["DurableSimulation"], swiftSettings: settings),
         .testTarget(name: "CBORTests", dependencies: ["CBOR", "DurableChaos"], swiftSettings: settings),
         .testTarget(
             name: "DurableTransportTests",
@@ -202,3 +211,16 @@ let package = Package(
 
     ]
 )
+
+// Built only with the sanitizer, by `Tests/fuzz/run`: libFuzzer is in no usual build.
+if Context.environment["DURABLE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["CBOR", "DurableCore", "DurableStore", "DurableSupervisor", "DurableTransport"],
+            path: "Tests/fuzz",
+            exclude: ["corpus", "run"],
+            swiftSettings: settings
+        )
+    )
+}

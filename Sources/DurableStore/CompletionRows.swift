@@ -19,11 +19,9 @@ extension Completion {
     }
 
     fileprivate init(from reader: inout ByteReader, id: CallID) throws(MalformedBytes) {
-        fingerprint = try reader.read()
-        outcome = try CallOutcome(from: &reader)
-        self.id = id
-        firstIncomplete = 0
-        deduplication = nil
+        let fingerprint = try reader.read(UInt32.self)
+        let outcome = try CallOutcome(from: &reader)
+        self.init(id: id, firstIncomplete: 0, fingerprint: fingerprint, outcome: outcome)
     }
 }
 
@@ -56,18 +54,7 @@ struct KeyedRow {
     }
 }
 
-/// What is kept of a session beside its records.
-struct SessionRow: Hashable {
-    /// Calls below it were answered, and their records are gone.
-    var frontier: UInt64
-    /// The shard's time of its last change, or somewhat before.
-    var lastSeen: UInt64
-
-    init(frontier: UInt64, lastSeen: UInt64) {
-        self.frontier = frontier
-        self.lastSeen = lastSeen
-    }
-
+extension SessionRow {
     func payload() -> [UInt8] {
         var writer = ByteWriter(reserving: 16)
         writer.write(frontier)
@@ -77,10 +64,11 @@ struct SessionRow: Hashable {
 
     init(decoding value: [UInt8]) throws(MalformedBytes) {
         var reader = ByteReader(try StoredValue.open(value).payload)
-        frontier = try reader.read()
+        let frontier = try reader.read(UInt64.self)
         // Rows of before there was a lease end here.
-        lastSeen = reader.remaining == 0 ? 0 : try reader.read()
+        let lastSeen = reader.remaining == 0 ? 0 : try reader.read(UInt64.self)
         try reader.finish()
+        self.init(frontier: frontier, lastSeen: lastSeen)
     }
 }
 

@@ -1,33 +1,6 @@
 internal import DurableCore
 internal import DurableLMDB
 
-/// When a commit happens, for what expires.
-struct CommitTime {
-    /// The shard's time.
-    var now: UInt64
-    /// How old the note of a session's last change may be.
-    var refresh: UInt64
-
-    func after(_ milliseconds: UInt64) -> UInt64 {
-        let (sum, overflows) = now.addingReportingOverflow(milliseconds)
-        return overflows ? .max : sum
-    }
-}
-
-/// What the records of one transaction change of a session: its row is read and written once, however many they are.
-struct SessionChange {
-    let actor: ActorID
-    let session: SessionID
-    /// The row as it was, or as it would be made.
-    var row: SessionRow
-    /// Whether there is a row, or will be.
-    var isKnown: Bool
-    /// Whether the row must be written.
-    var isChanged = false
-    /// Records below this number are needed no more.
-    var firstIncomplete: UInt64 = 0
-}
-
 /// The sessions whose records one transaction stores.
 struct SessionChanges {
     private struct Name: Hashable {
@@ -68,18 +41,12 @@ extension RowWriter {
         _ transaction: inout WriteTransaction
     ) throws {
         let place = try place(of: completion.id.session, actor, at: time, transaction)
-        if sessions.all[place].isKnown || completion.deduplication == nil {
-            let firstIncomplete = max(sessions.all[place].firstIncomplete, completion.firstIncomplete)
-            sessions.all[place].firstIncomplete = firstIncomplete
-        }
+        sessions.all[place].recorded(completion, at: time)
         if let keyed = completion.deduplication {
             let row = KeyedRow(expires: time.after(keyed.retentionMilliseconds), completion: completion)
             let key = ShardLayout.keyedKey(actor, keyed.key)
             try store(key, payload: row.payload(), in: databases.keyed, &transaction)
         } else {
-            let age = time.now - min(time.now, sessions.all[place].row.lastSeen)
-            if !sessions.all[place].isKnown || age >= time.refresh { sessions.all[place].isChanged = true }
-            sessions.all[place].isKnown = true
             let key = ShardLayout.doneKey(actor, completion.id)
             try store(key, payload: completion.payload(), in: databases.done, &transaction)
         }
@@ -88,15 +55,10 @@ extension RowWriter {
     /// Forgets the records that their callers need no more, after all of the transaction are stored.
     mutating func finishSessions(at time: CommitTime, _ transaction: inout WriteTransaction) throws {
         for var change in sessions.all {
-            if change.firstIncomplete > change.row.frontier, try forget(change, &transaction) {
-                // What is forgotten must not be run again: the frontier says up to where.
-                change.row.frontier = change.firstIncomplete
-                change.isChanged = true
-            }
-            guard change.isChanged else { continue }
-            change.row.lastSeen = time.now
+            if let end = change.forgotten, try forget(change, below: end, &transaction) { change.forgot() }
+            guard let row = change.finished(at: time) else { continue }
             let key = ShardLayout.frontierKey(change.actor, change.session)
-            try store(key, payload: change.row.payload(), in: databases.done, &transaction)
+            try store(key, payload: row.payload(), in: databases.done, &transaction)
         }
         sessions = SessionChanges()
     }
@@ -112,17 +74,20 @@ extension RowWriter {
     ) throws -> Int {
         if let place = sessions.place(of: session, actor) { return place }
         let stored = try transaction.get(ShardLayout.frontierKey(actor, session), in: databases.done)
-        let row = try stored.map { try SessionRow(decoding: $0) } ?? SessionRow(frontier: 0, lastSeen: time.now)
-        sessions.add(SessionChange(actor: actor, session: session, row: row, isKnown: stored != nil))
+        let row = try stored.map { try SessionRow(decoding: $0) }
+        sessions.add(SessionChange(actor: actor, session: session, stored: row, at: time))
         return sessions.all.count - 1
     }
 
     /// Deletes the records of a session that are needed no more, and says whether there were any.
-    private mutating func forget(_ change: SessionChange, _ transaction: inout WriteTransaction) throws -> Bool {
+    private mutating func forget(
+        _ change: SessionChange,
+        below end: UInt64,
+        _ transaction: inout WriteTransaction
+    ) throws -> Bool {
         // The session's own row has number 0 and stays.
         let first = ShardLayout.doneKey(change.actor, CallID(session: change.session, sequence: 1))
-        let needed = CallID(session: change.session, sequence: change.firstIncomplete)
-        let end = ShardLayout.doneKey(change.actor, needed)
-        return try delete(from: first, upTo: end, in: databases.done, &transaction) > 0
+        let needed = ShardLayout.doneKey(change.actor, CallID(session: change.session, sequence: end))
+        return try delete(from: first, upTo: needed, in: databases.done, &transaction) > 0
     }
 }

@@ -116,6 +116,26 @@ package struct Fence: Sendable, Hashable {
         self.incarnation = incarnation
     }
 
+    /// What a new owner writes: no former one can commit from then on.
+    /// - Parameter stored: What the former one wrote, if there was any.
+    package init(after stored: Fence?, pid: Int32, incarnation: Incarnation) {
+        self = stored ?? Fence(epoch: 0, version: 0, pid: pid, incarnation: incarnation)
+        epoch += 1
+        self.pid = pid
+        self.incarnation = incarnation
+    }
+
+    /// Whether the owner that last wrote or read this still is the owner by what is stored.
+    package func isOwned(by owner: Fence) -> Bool { epoch == owner.epoch }
+
+    /// What a commit of its owner makes of what is stored.
+    package func committed(by owner: Fence) -> Fence {
+        var next = self
+        next.version += 1
+        next.nextRows = max(nextRows, owner.nextRows)
+        return next
+    }
+
     init(decoding value: [UInt8]) throws(MalformedBytes) {
         var reader = ByteReader(try StoredValue.open(value).payload)
         epoch = try reader.read()

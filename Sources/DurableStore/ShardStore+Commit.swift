@@ -11,10 +11,9 @@ extension ShardStore {
         let group = WriteGroup(writeSets)
         var fenceRow: [UInt8] = []
         let (written, marks) = try write("committing") { transaction throws in
-            var next = try self.ownedFence(transaction)
-            let firstNewRows = next.nextRows
-            next.version += 1
-            next.nextRows = max(next.nextRows, self.fence.nextRows)
+            let stored = try self.ownedFence(transaction)
+            let firstNewRows = stored.nextRows
+            let next = stored.committed(by: self.fence)
             var writer = RowWriter(databases: databases, fence: next, contents: self.contents)
             for place in group.places {
                 let set = group[place]
@@ -60,7 +59,7 @@ extension ShardStore {
         // What this process has written itself needs no reading.
         if isOurs { return committedFence.fence }
         let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
-        guard let stored, stored.epoch == fence.epoch else { throw fencedError(stored) }
+        guard let stored, stored.isOwned(by: fence) else { throw fencedError(stored) }
         return stored
     }
 
@@ -79,7 +78,7 @@ extension ShardStore {
         let databases = databases
         let (isLeft, contents) = try write("deleting discarded rows") { transaction throws in
             let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
-            guard stored?.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+            guard stored?.isOwned(by: self.fence) == true else { throw self.fencedError(stored) }
             var writer = RowWriter(databases: databases, fence: self.fence, contents: self.contents)
             var room = limit
             while room > 0, let (rows, _) = try transaction.first(in: databases.discarded) {

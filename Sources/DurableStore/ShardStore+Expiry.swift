@@ -52,7 +52,7 @@ extension ShardStore {
             let contents = try write("removing expired records") { transaction throws in
                 let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta)
                     .map { try Fence(decoding: $0) }
-                guard stored?.epoch == self.fence.epoch else { throw self.fencedError(stored) }
+                guard stored?.isOwned(by: self.fence) == true else { throw self.fencedError(stored) }
                 var writer = RowWriter(databases: databases, fence: self.fence, contents: self.contents)
                 for key in found.done { try writer.delete(key, in: databases.done, &transaction) }
                 for key in found.keyed { try writer.delete(key, in: databases.keyed, &transaction) }
@@ -100,7 +100,7 @@ private struct ExpiryScan {
             // A row that is damaged is kept: its session's next call says so. Records without one are of the first
             // moment of the shard's clock.
             let lastSeen = isFrontier ? (try? SessionRow(decoding: value))?.lastSeen : 0
-            if let lastSeen, now - min(now, lastSeen) >= sessionAge {
+            if let lastSeen, SessionRow.isExpired(lastSeen: lastSeen, now: now, age: sessionAge) {
                 let room = limit - found.done.count
                 var rows: [[UInt8]] = []
                 try transaction.forEach(prefix: prefix, in: databases.done) { key, _ in

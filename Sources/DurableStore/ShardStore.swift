@@ -95,16 +95,11 @@ package final class ShardStore {
             var contents = try transaction.get(ShardLayout.contentsKey, in: databases.meta).map {
                 try ContentsSum(decoding: $0)
             }
-            var next = Fence(epoch: 1, version: 0, pid: pid, incarnation: incarnation)
-            if let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta) {
-                let previous = try Fence(decoding: stored)
-                next = previous
-                next.epoch += 1
-                next.pid = pid
-                next.incarnation = incarnation
-            } else if self.unflushedBoot != nil {
-                contents = ContentsSum()
+            let previous = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map {
+                try Fence(decoding: $0)
             }
+            let next = Fence(after: previous, pid: pid, incarnation: incarnation)
+            if previous == nil, self.unflushedBoot != nil { contents = ContentsSum() }
             if let unflushedBoot = self.unflushedBoot {
                 // Before the first commit that is not flushed, and while no former owner can take it back.
                 try UnsyncedMarker(directory: self.path).set(unflushedBoot)
@@ -133,7 +128,7 @@ package final class ShardStore {
         let stored = try read("reading the shard's owner") { transaction throws in
             try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
         }
-        guard stored?.epoch == fence.epoch else { throw fencedError(stored) }
+        guard stored?.isOwned(by: fence) == true else { throw fencedError(stored) }
     }
 
     /// A number for the rows of a new collection. It is used up even when the commit fails.

@@ -46,46 +46,6 @@ package struct WriteSet: Sendable, Hashable {
     }
 }
 
-/// The stored outcome of a call; a retry gets it back instead of running again.
-package struct Completion: Sendable, Hashable {
-    /// The call.
-    package var id: CallID
-    /// The caller has the outcomes of all its calls below this number.
-    package var firstIncomplete: UInt64
-    /// The checksum of method and arguments.
-    package var fingerprint: UInt32
-    /// How it ended.
-    package var outcome: CallOutcome
-    /// The key under which it is kept, instead of its id.
-    package var deduplication: Deduplication?
-
-    package init(
-        id: CallID,
-        firstIncomplete: UInt64,
-        fingerprint: UInt32,
-        outcome: CallOutcome,
-        deduplication: Deduplication? = nil
-    ) {
-        self.deduplication = deduplication
-        self.id = id
-        self.firstIncomplete = firstIncomplete
-        self.fingerprint = fingerprint
-        self.outcome = outcome
-    }
-}
-
-/// How far a session has come with an actor.
-package struct SessionProgress: Sendable, Hashable {
-    /// The highest call with a completion record.
-    package var highest: UInt64 = 0
-    /// The caller has had the outcomes of all calls below this number; their records are gone or may go.
-    package var frontier: UInt64 = 0
-    /// The shard's time of the last call, as its worker knows it.
-    package var lastSeen: UInt64 = 0
-
-    package init() {}
-}
-
 /// Holds back what must not be seen before it is durable: the write sets of finished turns, and their replies.
 ///
 /// A read that saw an uncommitted change waits with the change; a read on its own still waits for the proof that the

@@ -11,6 +11,7 @@ extension Supervisor {
         for driver in known { rejoin(driver) }
         changes.removed += registry.forgettable
         let isContinued = !drivers.isEmpty
+        var left: [ActorRecord] = []
         for record in registry.records.values.sorted(by: { $0.shard < $1.shard }) where record.ended == nil {
             // Actors of a group live and die with its worker.
             if record.group != nil { continue }
@@ -25,7 +26,7 @@ extension Supervisor {
                 restart(record)
             } else if record.owner == .detached, !isContinued || !waits(record) {
                 becomeDormant(record)
-                if isContinued { awaitWorker(of: record) }
+                if isContinued { awaitWorker(of: record) } else { left.append(record) }
             } else if isContinued, waits(record) {
                 // What it is given is stored before it gets a worker: it has none, and goes on to wait.
                 _ = host(record)
@@ -41,6 +42,9 @@ extension Supervisor {
             }
         }
         findStrangers()
+        // Nobody goes on, but a worker may not have ended yet. Were its shard given a new socket now and this supervisor
+        // died at once, the next one would recognise the worker, whose socket nobody can reach any more.
+        if !strangers.isEmpty { for record in left { awaitWorker(of: record) } }
         endOrphans()
         sweepShards()
         // By then all workers that are left have returned.

@@ -134,6 +134,13 @@ final class RawCaller: Sendable {
         _ = connection.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
     }
 
+    /// Sends calls in one write, so that the worker reads them together.
+    func post(together frames: [CallFrame]) {
+        loop.execute { [connection] in
+            for frame in frames { _ = connection.send(Frame(kind: FrameKind.call, payload: frame.encoded())) }
+        }
+    }
+
     /// The next reply to a call that was sent.
     /// - Throws: What ended the connection, or `NoReply`.
     func reply(to sequence: UInt64) async throws -> ReplyFrame {

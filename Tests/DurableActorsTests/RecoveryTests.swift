@@ -116,6 +116,24 @@ import Testing
         }
     }
 
+    @Test func `a call that is stored is answered by its record beside one that finds no room`() async throws {
+        try #require(geteuid() == 0, "this test needs root: it mounts a small file system")
+        let scratch = ScratchDirectory()
+        let mount = scratch.file("small")
+        #expect(mkdir(mount, 0o700) == 0)
+        try run("mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "durable-test", mount)
+        defer { try? run("umount", "-l", mount) }
+        try await ActorRuntime.withRuntime(directory: "\(mount)/data") { runtime in
+            let hoarder = try await runtime.spawn(Hoarder.self, options: .resilient)
+            let caller = try RawCaller(runtime, shard: 1)
+            let stored = try caller.frame(1, to: hoarder, "keep", 1000)
+            #expect(try await caller.send(stored).outcome.number == 1000)
+            caller.post(together: [stored, try caller.frame(2, to: hoarder, "keep", 6 << 20)])
+            #expect(try await caller.reply(to: 1).outcome.number == 1000, "what is stored was not changed")
+            #expect(try await caller.reply(to: 2).outcome.error?.code == .storageFull)
+        }
+    }
+
     private func run(_ arguments: String...) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

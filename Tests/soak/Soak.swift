@@ -9,7 +9,7 @@ struct Soak: AsyncParsableCommand {
         subcommands: [
             DiskLane.self, DiskHolder.self, ExhaustionLane.self, Stranger.self, ZombieLane.self, ZombieStarter.self,
             Points.self, ReadTellers.self, Storm.self, StormDriver.self, ReadStorm.self, CrashStates.self,
-            CrashCheck.self, PowerCuts.self, CutLoad.self, TraceLoad.self,
+            CrashCheck.self, PowerCuts.self, CutLoad.self, TraceLoad.self, SimulationLane.self,
         ]
     )
 }

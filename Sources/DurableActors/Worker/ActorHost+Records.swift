@@ -14,10 +14,9 @@ extension ActorHost {
         } else {
             progress = try reading { () throws(StoreError) in try store.progress(of: id.session, with: self.id) }
         }
-        progress.frontier = max(progress.frontier, call.firstIncomplete)
-        progress.lastSeen = host.roughTime
+        let arrival = progress.arrived(call, at: host.roughTime)
         sessions[id.session] = progress
-        guard id.sequence >= progress.frontier else {
+        guard arrival != .stale else {
             // Its caller has had the outcome, and the record is gone: a copy of the frame was late.
             let message = "call \(id.sequence) was answered before, and its record is gone; it was not run again"
             refuse(inbound, ActorError(.staleCall, message, actor: self.id))
@@ -26,7 +25,7 @@ extension ActorHost {
         let record: Completion?
         if let key = call.deduplication?.key {
             record = try reading { () throws(StoreError) in try store.completion(of: key, for: self.id) }
-        } else if id.sequence <= progress.highest {
+        } else if arrival == .mayBeRecorded {
             record = try reading { () throws(StoreError) in try store.completion(of: id, for: self.id) }
         } else {
             record = nil
@@ -37,7 +36,8 @@ extension ActorHost {
             return true
         }
         open[call.name] = inbound
-        let held = WorkerHost.HeldReply(actor: self, call: inbound, outcome: record.outcome, isRecorded: true)
+        var held = WorkerHost.HeldReply(actor: self, call: inbound, outcome: record.outcome, isRecorded: true)
+        held.isFromRecord = true
         host.gate.hold(nil, reply: held)
         return true
     }
@@ -53,9 +53,9 @@ extension ActorHost {
     func refusal(of call: CallFrame) throws(StoreError) -> ActorError? {
         let kept = call.deduplication?.retentionMilliseconds ?? host.sessionLeaseMilliseconds
         let now = MachineClock.bootMilliseconds
-        if call.firstSent > 0, now - min(now, call.firstSent) >= kept {
+        if let age = SessionProgress.unknowableAge(of: call, kept: kept, now: now) {
             // Had it run then, its record could be gone by now.
-            let age = Duration.milliseconds(Int64(clamping: now - min(now, call.firstSent)))
+            let age = Duration.milliseconds(Int64(clamping: age))
             let limit = Duration.milliseconds(Int64(clamping: kept))
             let message = """
                 the call was first sent \(age) ago, and records are kept for \(limit): whether it has run is not known \
@@ -75,10 +75,8 @@ extension ActorHost {
         return nil
     }
 
-    /// A session's records reach from the first call that it still waits for to its last one.
     private func refusalBeyondWindow(_ call: CallFrame) -> ActorError? {
-        let frontier = max(1, sessions[call.id.session]?.frontier ?? call.firstIncomplete)
-        guard call.id.sequence - min(call.id.sequence, frontier) >= Limits.unacknowledgedCallsMax else { return nil }
+        guard let frontier = SessionProgress.blocker(of: call, sessions[call.id.session]) else { return nil }
         let message = """
             call \(call.id.sequence) was not run: its caller still waits for call \(frontier), and outcomes are kept \
             for \(Limits.unacknowledgedCallsMax) calls; take the outcomes of earlier calls first

@@ -103,7 +103,14 @@ extension WorkerHost {
     private func commitFailed(_ group: OutputGate<HeldReply>.Group, _ error: StoreError) {
         if error.code == .fenced { fenced(error) }
         WorkerMain.log("a commit failed: \(error)")
-        for held in group.replies { held.actor.refuse(held.call, error.callerError(for: held.actor.id)) }
+        for held in group.replies {
+            // What a record says was stored before, and stays true.
+            if held.isFromRecord {
+                held.actor.answer(held)
+            } else {
+                held.actor.refuse(held.call, error.callerError(for: held.actor.id))
+            }
+        }
         let isFull = error.code == .full
         let changed = Set(group.writeSets.map(\.actor))
         let dropped = actors.values.filter { !isFull || changed.contains($0.id) }
@@ -177,7 +184,7 @@ extension ActorHost {
         if completion.deduplication != nil {
             keyedCount? += 1
         } else {
-            sessions[id.session, default: SessionProgress()].highest.raise(to: id.sequence)
+            sessions[id.session, default: SessionProgress()].recorded(id.sequence)
         }
     }
 
@@ -186,8 +193,4 @@ extension ActorHost {
         open[held.call.frame.name] = nil
         held.call.answer(reply(to: held.call, held.outcome, isRecorded: held.isRecorded))
     }
-}
-
-extension UInt64 {
-    fileprivate mutating func raise(to other: UInt64) { self = Swift.max(self, other) }
 }

@@ -21,6 +21,8 @@ final class WorkerHost: @unchecked Sendable {
         let outcome: CallOutcome
         /// Whether the call's record is stored, or is with what is held.
         var isRecorded = false
+        /// Whether the outcome is that of a record: it was stored before.
+        var isFromRecord = false
         /// Records of other actors that are needed no more once this is stored.
         var released: [ActorID: [CallKey]] = [:]
     }
