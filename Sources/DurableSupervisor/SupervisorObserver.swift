@@ -29,7 +29,8 @@ package final class SupervisorObserver: Sendable {
         do {
             try await withCheckedThrowingContinuation { observer.open(layout.socket, on: loop, $0) }
         } catch {
-            throw error as? ActorError ?? ActorError(.internalError, "the supervisor cannot be asked", cause: "\(error)")
+            throw error as? ActorError
+                ?? ActorError(.internalError, "the supervisor cannot be asked", cause: "\(error)")
         }
         return observer
     }
@@ -48,7 +49,8 @@ package final class SupervisorObserver: Sendable {
             let payload = try CBOREncoder().encode(SupervisorRequest.list)
             return try await withCheckedThrowingContinuation { ask(payload, $0) }
         } catch {
-            throw error as? ActorError ?? ActorError(.internalError, "the supervisor cannot be asked", cause: "\(error)")
+            throw error as? ActorError
+                ?? ActorError(.internalError, "the supervisor cannot be asked", cause: "\(error)")
         }
     }
 

@@ -58,7 +58,14 @@ final class ChaosJournal: Sendable {
     ///   - found: The numbers that are there, in the order in which they are there.
     ///   - excused: Numbers that need not be there although they were done.
     ///   - whole: What to call the thing, as in `entry`.
-    func compare(_ key: Key, _ found: [Int], excused: Set<Int> = [], whole: String, in place: String, _ result: inout ChaosComparison) {
+    func compare(
+        _ key: Key,
+        _ found: [Int],
+        excused: Set<Int> = [],
+        whole: String,
+        in place: String,
+        _ result: inout ChaosComparison
+    ) {
         let deeds = lists.withLock { $0[key] ?? [] }
         func title(_ number: Int) -> String { "\(whole) \(number) of \(key) \(place)" }
         var counts: [Int: Int] = [:]
@@ -75,7 +82,9 @@ final class ChaosJournal: Sendable {
                 result.foreign.append(.init("\(title(number)) is there and was never made", nil))
                 continue
             }
-            if count > 1 { result.doubled.append(.init("\(title(number)) is there \(count) times", Self.time(deeds, number))) }
+            if count > 1 {
+                result.doubled.append(.init("\(title(number)) is there \(count) times", Self.time(deeds, number)))
+            }
         }
         for (index, deed) in deeds.enumerated() where deed.state == .done {
             result.done += 1

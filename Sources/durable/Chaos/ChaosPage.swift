@@ -4,7 +4,6 @@ internal import DurableChaos
 /// A report as one page that needs nothing from elsewhere.
 struct ChaosPage {
     private static let longestMax = 10
-    private static let differencesMax = 20
     private let report: ChaosReport
 
     init(_ report: ChaosReport) { self.report = report }
@@ -79,11 +78,7 @@ struct ChaosPage {
 
     private func evidence(_ check: ChaosCheck) -> String {
         guard !check.isHeld else { return "" }
-        var lines = check.differences.prefix(Self.differencesMax).map(\.text)
-        let rest = check.differences.count - lines.count
-        if rest > 0 { lines.append("and \(rest.grouped) more") }
-        let history = report.history(around: check.differences.first).map(\.line)
-        if !history.isEmpty { lines += ["", "faults around it:"] + history }
+        let lines = report.evidenceLines(check)
         return "<tr><td colspan=\"3\"><pre>\(HTML.escaped(lines.joined(separator: "\n")))</pre></td></tr>"
     }
 
@@ -105,7 +100,9 @@ struct ChaosPage {
     }
 
     private var longest: String {
-        let strikes = report.page.strikes.sorted { ($0.recovery ?? .seconds(86_400)) > ($1.recovery ?? .seconds(86_400)) }
+        let strikes = report.page.strikes.sorted {
+            ($0.recovery ?? .seconds(86_400)) > ($1.recovery ?? .seconds(86_400))
+        }
         let rows = strikes.prefix(Self.longestMax).map { strike in
             let time = "\(BenchmarkReport.rounded(strike.offset / .seconds(1))) s"
             let cells = [time, strike.kind.rawValue, "\(strike.processID)", strike.recovery?.shown ?? "no answer"]

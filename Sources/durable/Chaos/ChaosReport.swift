@@ -55,12 +55,13 @@ extension ChaosBook.Strike {
         let time = "\(BenchmarkReport.rounded(offset / .seconds(1))) s"
         let standing = lasting == .zero ? "" : " for \(lasting.shown)"
         let back = recovery.map { "answers after \($0.shown)" } ?? "no answer yet"
-        return "\(time.padded(to: 8)) \(kind.rawValue.padded(to: 15)) \(title), process \(processID)\(standing): \(back)"
+        return
+            "\(time.padded(to: 8)) \(kind.rawValue.padded(to: 15)) \(title), process \(processID)\(standing): \(back)"
     }
 }
 
 extension ChaosReport {
-    private static let differencesMax = 8
+    private static let evidenceLinesMax = 8
 
     /// For people.
     func text(isColoured: Bool) -> String {
@@ -85,7 +86,9 @@ extension ChaosReport {
         var rows: [(String, String)] = []
         if hasCalls {
             let calls = "\(page.acknowledged.grouped) acknowledged, \(page.failed.grouped) failed, "
-            rows.append(("calls", calls + "\(page.unknown.grouped) unknown; \(Int(page.callsPerSecond).grouped) a second"))
+            rows.append(
+                ("calls", calls + "\(page.unknown.grouped) unknown; \(Int(page.callsPerSecond).grouped) a second")
+            )
             rows.append(("slowest call", page.slowest.shown))
         }
         let kinds = page.faultsByKind.map { "\($0.count) \($0.kind)" }.joined(separator: ", ")
@@ -97,22 +100,27 @@ extension ChaosReport {
         if let lost { rows.append(("lost", "\(lost)")) }
         if let doubled { rows.append(("doubled", "\(doubled)")) }
         for error in page.errors { rows.append(("a call threw", error)) }
-        rows += settings.parameters.map { ($0.name, $0.value) }
+        rows.append(("run", settings.parameters.map { "\($0.name) \($0.value)" }.joined(separator: ", ")))
         rows.append(("machine", "\(machine.line), load \(BenchmarkReport.rounded(loadBefore))"))
         return rows
     }
 
     private func evidence(_ check: ChaosCheck) -> [String] {
+        evidenceLines(check).map { "  \($0)" }
+    }
+
+    /// What is wrong, and the faults around it; of very much the beginning.
+    func evidenceLines(_ check: ChaosCheck) -> [String] {
         let differences = check.differences
-        var lines = differences.prefix(Self.differencesMax).flatMap { difference in
+        var (lines, shown) = ([String](), 0)
+        for difference in differences where lines.count < Self.evidenceLinesMax {
             let time = difference.time.map { "\(BenchmarkReport.rounded($0 / .seconds(1))) s: " } ?? ""
-            return "  \(time)\(difference.text)".split(separator: "\n").map(String.init)
+            lines += "\(time)\(difference.text)".split(separator: "\n").map(String.init)
+            shown += 1
         }
-        if differences.count > Self.differencesMax {
-            lines.append("  and \((differences.count - Self.differencesMax).grouped) more")
-        }
+        if differences.count > shown { lines.append("and \((differences.count - shown).grouped) more") }
         let history = history(around: differences.first)
-        if !history.isEmpty { lines += ["  faults around it:"] + history.map { "    \($0.line)" } }
+        if !history.isEmpty { lines += ["faults around it:"] + history.map { "  \($0.line)" } }
         return lines
     }
 
@@ -123,7 +131,9 @@ extension ChaosReport {
                 .object([
                     "scenario": .text(title),
                     "promise": .text(promise),
-                    "verdict": .text(isClean ? "holds" : checks.contains { $0.word == "BROKEN" } ? "broken" : "undecided"),
+                    "verdict": .text(
+                        isClean ? "holds" : checks.contains { $0.word == "BROKEN" } ? "broken" : "undecided"
+                    ),
                     "seed": CBORValue(settings.seed),
                     "command": .text(settings.command),
                     "parameters": .map(settings.parameters.map { .init(.text($0.name), .text($0.value)) }),

@@ -180,7 +180,10 @@ struct ChaosRun: Sendable {
 
     private func serving(_ page: ChaosBook.Page, _ hasHealed: Bool) -> ChaosCheck {
         let left = page.strikes.filter { $0.recovery == nil }.map {
-            ChaosComparison.Difference("\($0.title), process \($0.processID), does not answer since \($0.kind)", $0.offset)
+            ChaosComparison.Difference(
+                "\($0.title), process \($0.processID), does not answer since \($0.kind)",
+                $0.offset
+            )
         }
         let extent = "\(page.strikes.count.grouped) processes hit"
         return ChaosCheck("whatever was hit answers again", extent, hasHealed ? [] : left)
@@ -192,7 +195,7 @@ struct ChaosRun: Sendable {
         let deaths = log.unplannedDeaths.filter { seen.insert($0).inserted }
         return ChaosCheck(
             "no process died of anything else",
-            "\(book.page.faultsCount.grouped) faults",
+            book.page.faultsCount.of("fault"),
             deaths.map { .init($0, nil) }
         )
     }

@@ -121,6 +121,9 @@ enum ChaosScenarioName: String, CaseIterable {
 }
 
 extension Int {
+    /// So many of a thing, for people.
+    func of(_ thing: String) -> String { "\(grouped) \(thing)\(self == 1 ? "" : "s")" }
+
     /// With commas between thousands, for people.
     var grouped: String {
         let digits = String(magnitude)

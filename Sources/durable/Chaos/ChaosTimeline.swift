@@ -44,7 +44,10 @@ struct ChaosTimeline {
             draw(lane, at: y + (Double(number) + 0.5) * Self.laneHeight)
         }
         let height = Int(bottom + 44)
-        let keys = [("c0", hasCalls ? "calls a second" : ""), ("c2", "killed, until the next answer"), ("c1", "standing still, until the next answer")]
+        let keys = [
+            ("c0", hasCalls ? "calls a second" : ""), ("c2", "killed, until the next answer"),
+            ("c1", "standing still, until the next answer"),
+        ]
         let legend = keys.filter { !$0.1.isEmpty }.map {
             "<span class=\"key\"><i class=\"\($0.0)\"></i>\(HTML.escaped($0.1))</span>"
         }
@@ -100,7 +103,8 @@ struct ChaosTimeline {
         }
         if let first = points.first, let last = points.last {
             let middle = points.map { "L\(Self.short(x($0.time))) \(Self.short(place($0.rate)))" }.joined()
-            let path = "M\(Self.short(x(first.time))) \(Self.short(bottom))\(middle)L\(Self.short(x(last.time))) \(Self.short(bottom))Z"
+            let path =
+                "M\(Self.short(x(first.time))) \(Self.short(bottom))\(middle)L\(Self.short(x(last.time))) \(Self.short(bottom))Z"
             elements.append("<path class=\"c0 area\" d=\"\(path)\"/>")
             let ridge = "M" + middle.dropFirst()
             elements.append("<path class=\"ridge\" d=\"\(ridge)\"/>")
@@ -124,7 +128,8 @@ struct ChaosTimeline {
             let from = strike.offset / .seconds(1)
             let to = strike.recovery.map { from + $0 / .seconds(1) } ?? span
             let style = strike.kind.endsProcesses ? "c2" : "c1"
-            let shape = "x=\"\(Self.short(x(from)))\" y=\"\(Self.short(y - 6))\" "
+            let shape =
+                "x=\"\(Self.short(x(from)))\" y=\"\(Self.short(y - 6))\" "
                 + "width=\"\(Self.short(max(2.5, x(to) - x(from))))\" height=\"12\" rx=\"1.2\""
             elements.append("<rect class=\"\(style)\" \(shape)><title>\(HTML.escaped(strike.line))</title></rect>")
         }

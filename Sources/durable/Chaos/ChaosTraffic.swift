@@ -28,7 +28,9 @@ final class ChaosTraffic: Sendable {
     func end() { over.withLock { $0 = true } }
 
     /// Whether an error says that a call did not happen.
-    static func isCertain(_ error: any Error) -> Bool { (error as? ActorError).map { certain.contains($0.code) } ?? false }
+    static func isCertain(_ error: any Error) -> Bool {
+        (error as? ActorError).map { certain.contains($0.code) } ?? false
+    }
 
     /// Makes a call.
     func call<Value>(_ body: () async throws -> Value) async -> Outcome<Value> {

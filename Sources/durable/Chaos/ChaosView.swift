@@ -32,10 +32,24 @@ struct ChaosView: Sendable {
 
     private func draw(_ page: ChaosBook.Page, _ drawn: inout Int) {
         let (columns, rows) = Self.size
-        let lines = lines(page, columns: columns).prefix(max(1, rows - 1))
+        let lines = lines(page, columns: columns).prefix(max(1, rows - 1)).enumerated().map { number, line in
+            Self.coloured(line, isHeader: number == 0)
+        }
         let up = drawn > 0 ? "\u{1B}[\(drawn)F" : ""
         StandardError.write(up + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J")
         drawn = lines.count
+    }
+
+    private static let hasColours = StandardOutput.hasColours
+
+    private static func coloured(_ line: String, isHeader: Bool) -> String {
+        guard hasColours else { return line }
+        if isHeader { return "\u{1B}[1m\(line)\u{1B}[0m" }
+        for (state, colour) in [(" alive", 32), (" restarting", 31), (" starting", 33), (" stopped", 33)]
+        where line.hasSuffix(state) {
+            return "\(line.dropLast(state.count))\u{1B}[\(colour)m\(state)\u{1B}[0m"
+        }
+        return line
     }
 
     /// What runs.
@@ -59,14 +73,18 @@ struct ChaosView: Sendable {
         var lines = [header, bar(page), ""]
         if hasCalls {
             let failures = "\(page.failed.grouped) failed, \(page.unknown.grouped) unknown"
-            lines.append("calls      \(page.acknowledged.grouped) acknowledged, \(failures), \(recentRate(page).grouped)/s now")
+            lines.append(
+                "calls      \(page.acknowledged.grouped) acknowledged, \(failures), \(recentRate(page).grouped)/s now"
+            )
             lines.append("           \(sparkline(page, width: max(10, min(60, columns - 12))))")
         }
         let kinds = page.faultsByKind.map { "\($0.kind) \($0.count)" }.joined(separator: "  ")
         let omitted = page.leftOut == 0 ? "" : "  (left out \(page.leftOut))"
         lines.append("faults     \(kinds.isEmpty ? "none yet" : kinds)\(omitted)")
         for (name, durations) in [("worker", page.workerRecoveries), ("supervisor", page.supervisorRecoveries)] {
-            lines.append("\(name.padded(to: 11))\(durations.isEmpty ? "no recovery yet" : Percentiles(durations).shown)")
+            lines.append(
+                "\(name.padded(to: 11))\(durations.isEmpty ? "no recovery yet" : Percentiles(durations).shown)"
+            )
         }
         lines += ["", "PROCESS".padded(to: 18) + "PID".padded(to: 10) + "STATE"]
         let shown = page.processes.prefix(Self.processesMax)
@@ -104,7 +122,8 @@ struct ChaosView: Sendable {
     private func recentRate(_ page: ChaosBook.Page) -> Int {
         let now = Int(page.elapsed / ChaosBook.bucket)
         let recent = page.buckets.indices.filter { $0 < now && $0 >= now - 10 }
-        return recent.isEmpty ? Int(page.callsPerSecond) : recent.reduce(0) { $0 + page.buckets[$1] } * 10 / min(10, max(1, now))
+        return recent.isEmpty
+            ? Int(page.callsPerSecond) : recent.reduce(0) { $0 + page.buckets[$1] } * 10 / min(10, max(1, now))
     }
 
     private static func seconds(_ duration: Duration) -> String {

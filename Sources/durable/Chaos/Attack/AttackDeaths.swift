@@ -37,7 +37,9 @@ struct AttackDeaths: Sendable {
         let state = actors.first { ids.contains($0.id) && $0.state != .alive } ?? actors.first { ids.contains($0.id) }
         var parts = [state.map { "it is \($0.state.rawValue)" } ?? "it is gone"]
         if let waits = state?.waitsFor { parts.append("waits for \(waits)") }
-        if let last = entries.last(where: { ids.contains($0.actor) }) { parts.append("the ledger says: \(Self.text(last))") }
+        if let last = entries.last(where: { ids.contains($0.actor) }) {
+            parts.append("the ledger says: \(Self.text(last))")
+        }
         return parts.joined(separator: ", ")
     }
 

@@ -9,16 +9,20 @@ struct AttackOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Hit the actors of the program that runs in this data directory.", valueName: "dir"))
     var attach: String?
 
-    @Option(help: ArgumentHelp(
-        "With --attach: hit only the actor of this name or id, or the actors of this type; can be repeated.",
-        valueName: "actor"
-    ))
+    @Option(
+        help: ArgumentHelp(
+            "With --attach: hit only the actor of this name or id, or the actors of this type; can be repeated.",
+            valueName: "actor"
+        )
+    )
     var only: [String] = []
 
-    @Option(help: ArgumentHelp(
-        "With --attach: what was hit has to serve again within this time, else the attack ends at once; 10s by default.",
-        valueName: "time"
-    ))
+    @Option(
+        help: ArgumentHelp(
+            "With --attach: what was hit has to serve again within this time, else the attack ends at once; 10s by default.",
+            valueName: "time"
+        )
+    )
     var objective: TimeSpan?
 
     @Flag(help: "With --attach: do not ask.")

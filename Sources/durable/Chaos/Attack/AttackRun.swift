@@ -82,7 +82,10 @@ final class AttackRun: Sendable {
             if let actors {
                 absence = nil
                 show(actors)
-                heal(&wounds, actors, deaths)
+                if let late = heal(&wounds, actors, deaths) {
+                    resumeAll()
+                    return outcome(deaths, marks, notes, [late])
+                }
             } else if absence == nil {
                 absence = .now
             }
@@ -92,7 +95,7 @@ final class AttackRun: Sendable {
                     break
                 }
                 resumeAll()
-                let time = wounds.first?.strike.offset
+                let time = wounds.min { $0.instant < $1.instant }?.strike.offset
                 return outcome(deaths, marks, notes, [.init(reason, time)])
             }
             if !isOver, let actors, ContinuousClock.now >= next, let hit = strike(actors, wounds, &generator) {
@@ -126,9 +129,12 @@ final class AttackRun: Sendable {
         book.show([supervisor] + workers)
     }
 
-    /// Closes the wounds of what serves again.
-    private func heal(_ wounds: inout [Wound], _ actors: [ActorSummary], _ deaths: AttackDeaths) {
+    /// Closes the wounds of what serves again. Returns what does so too late.
+    private func heal(_ wounds: inout [Wound], _ actors: [ActorSummary], _ deaths: AttackDeaths) -> ChaosComparison
+        .Difference?
+    {
         let now = ContinuousClock.now
+        var late: ChaosComparison.Difference?
         let byID = Dictionary(actors.map { ($0.id, $0) }) { first, _ in first }
         wounds = wounds.filter { wound in
             if let resume = wound.resume {
@@ -144,9 +150,18 @@ final class AttackRun: Sendable {
             // An answer of the supervisor is what a wound of a supervisor waits for.
             let isNext = !wound.strike.isSupervisor || targets.supervisor?.pid != wound.strike.processID
             guard serves, isNext else { return true }
-            book.recovered(wound.number, after: now - wound.instant)
+            let time = now - wound.instant
+            book.recovered(wound.number, after: time)
+            if time > objective + wound.strike.lasting {
+                late = late ?? .init("\(described(wound)) serves again only after \(time.shown)", wound.strike.offset)
+            }
             return false
         }
+        return late
+    }
+
+    private func described(_ wound: Wound) -> String {
+        "\(wound.strike.title), process \(wound.strike.processID), hit by \(wound.strike.kind.rawValue),"
     }
 
     private static let ended = "ended"
@@ -161,13 +176,17 @@ final class AttackRun: Sendable {
         if absence != nil, !targets.hasDriver { return Self.ended }
         let now = ContinuousClock.now
         for wound in wounds {
-            let gone = actors.map { actors in wound.actors.keys.filter { id in !actors.contains { $0.id == id && $0.state != .ended } } }
+            let gone = actors.map { actors in
+                wound.actors.keys.filter { id in !actors.contains { $0.id == id && $0.state != .ended } }
+            }
             if let id = gone?.first, let cause = deaths.finalCause(of: id) {
                 return "\(wound.strike.title) does not come back: \(cause)"
             }
-            guard now - wound.instant > objective + (wound.resume == nil ? .zero : wound.strike.lasting) else { continue }
-            return "\(wound.strike.title), process \(wound.strike.processID), hit by \(wound.strike.kind.rawValue), "
-                + "does not serve within \(objective.brief): \(deaths.reason(for: Array(wound.actors.keys), actors))"
+            guard now - wound.instant > objective + (wound.resume == nil ? .zero : wound.strike.lasting) else {
+                continue
+            }
+            let reason = deaths.reason(for: Array(wound.actors.keys), actors)
+            return "\(described(wound)) does not serve within \(objective.brief): \(reason)"
         }
         if let absence, now - absence > objective {
             return "there has been no supervisor for \(objective.brief), and it was not ours to kill"

@@ -152,21 +152,27 @@ final class AttackTargets: Sendable {
     func firstLook(kinds: ChaosKinds) async throws -> FirstLook {
         let actors = await look() ?? []
         let (workers, spared) = try candidates(actors)
-        let known = actors.map { "\(Self.title($0)) (\($0.type), \($0.state.rawValue))" }.prefix(12).joined(separator: ", ")
+        let known = actors.map { "\(Self.title($0)) (\($0.type), \($0.state.rawValue))" }.prefix(12).joined(
+            separator: ", "
+        )
         if let missing = only.first(where: { name in
             !actors.contains { AttackTargets.matches($0, name) }
         }) {
-            throw Failure("\(directory) has no living actor \"\(missing)\"; there are \(known.isEmpty ? "none" : known)")
+            throw Failure(
+                "\(directory) has no living actor \"\(missing)\"; there are \(known.isEmpty ? "none" : known)"
+            )
         }
         guard !workers.isEmpty else {
             let reason = spared.isEmpty ? "no actor of \(directory) is running" : spared.joined(separator: "; ")
             throw Failure("there is nothing to hit: \(reason)")
         }
         if kinds.kinds.contains(.killSupervisor), !hasDriver {
-            throw Failure("no driver of \(directory) runs: nobody would start the next supervisor; leave it out of --faults")
+            throw Failure(
+                "no driver of \(directory) runs: nobody would start the next supervisor; leave it out of --faults"
+            )
         }
         let names = workers.prefix(8).map(\.title).joined(separator: ", ") + (workers.count > 8 ? ", …" : "")
-        var text = "\(directory): \(workers.count) workers may be hit: \(names)\n"
+        var text = "\(directory): \(workers.count.of("worker")) may be hit: \(names)\n"
         for line in spared.prefix(8) { text += "spared: \(line)\n" }
         return FirstLook(text: text, notes: spared.map { "spared: \($0)" })
     }

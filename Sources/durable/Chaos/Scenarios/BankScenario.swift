@@ -66,7 +66,9 @@ final class BankScenario: ChaosScenario {
         }
         for account in made { _ = try await account.process() }
         accounts.set(made)
-        return ChaosProbes(uniqueKeysWithValues: zip(names, made.map { account in { @Sendable in try await account.process() } }))
+        return ChaosProbes(
+            uniqueKeysWithValues: zip(names, made.map { account in { @Sendable in try await account.process() } })
+        )
     }
 
     func work(_ client: Int, _ traffic: ChaosTraffic, _ generator: SeededGenerator) async {

@@ -77,7 +77,8 @@ final class CounterScenario: ChaosScenario {
     init(_ scale: ChaosScale, seed: UInt64, isForgetful: Bool = false) {
         self.scale = scale
         self.isForgetful = isForgetful
-        let slots = Array(repeating: [Slot()], count: scale.actors)
+        // Each slot has a recorder of its own.
+        let slots = (0..<scale.actors).map { _ in [Slot()] }
         state = Mutex(State(slots: slots, generator: SeededGenerator(seed: seed)))
     }
 
@@ -89,7 +90,9 @@ final class CounterScenario: ChaosScenario {
         }
         for counter in made { _ = try await counter.process() }
         counters.set(made)
-        return ChaosProbes(uniqueKeysWithValues: zip(names, made.map { counter in { @Sendable in try await counter.process() } }))
+        return ChaosProbes(
+            uniqueKeysWithValues: zip(names, made.map { counter in { @Sendable in try await counter.process() } })
+        )
     }
 
     func work(_ client: Int, _ traffic: ChaosTraffic, _ generator: SeededGenerator) async {
@@ -190,12 +193,14 @@ final class CounterScenario: ChaosScenario {
                     sum += value
                     guard value < slot.sum || value > slot.sum + slot.doubtful else { continue }
                     if value < slot.sum { lost += 1 } else { doubled += 1 }
-                    let text = "slot \(first + offset) of counter-\(place + 1) is \(value), \(slot.sum) were acknowledged"
+                    let text =
+                        "slot \(first + offset) of counter-\(place + 1) is \(value), \(slot.sum) were acknowledged"
                     wrong.append(.init(text, slot.last))
                 }
             }
         }
-        let searched = "\(state.searched.grouped) of \(state.witnessed.grouped) histories, \(state.searchedCalls.grouped) calls"
+        let searched =
+            "\(state.searched.grouped) of \(state.witnessed.grouped) histories, \(state.searchedCalls.grouped) calls"
         let isSearchBroken = state.violations.contains { $0.text.contains("not linearizable") }
         let search: ChaosCheck.Verdict =
             if isSearchBroken {

@@ -63,7 +63,9 @@ final class LedgerScenario: ChaosScenario {
         for name in names { made.append(try await runtime.spawn(ChaosLedger.self, options: scale.options(name))) }
         for ledger in made { _ = try await ledger.process() }
         ledgers.set(made)
-        return ChaosProbes(uniqueKeysWithValues: zip(names, made.map { ledger in { @Sendable in try await ledger.process() } }))
+        return ChaosProbes(
+            uniqueKeysWithValues: zip(names, made.map { ledger in { @Sendable in try await ledger.process() } })
+        )
     }
 
     func work(_ client: Int, _ traffic: ChaosTraffic, _ generator: SeededGenerator) async {

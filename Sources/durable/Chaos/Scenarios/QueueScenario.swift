@@ -80,7 +80,9 @@ final class QueueScenario: ChaosScenario {
         for name in names { made.append(try await runtime.spawn(ChaosQueue.self, options: scale.options(name))) }
         for queue in made { _ = try await queue.process() }
         queues.set(made)
-        return ChaosProbes(uniqueKeysWithValues: zip(names, made.map { queue in { @Sendable in try await queue.process() } }))
+        return ChaosProbes(
+            uniqueKeysWithValues: zip(names, made.map { queue in { @Sendable in try await queue.process() } })
+        )
     }
 
     func work(_ client: Int, _ traffic: ChaosTraffic, _ generator: SeededGenerator) async {
