@@ -185,7 +185,7 @@ struct ChaosRun: Sendable {
                 $0.offset
             )
         }
-        let extent = "\(page.strikes.count.grouped) processes hit"
+        let extent = page.strikes.count.of("hit")
         return ChaosCheck("whatever was hit answers again", extent, hasHealed ? [] : left)
     }
 

@@ -260,7 +260,7 @@ final class AttackRun: Sendable {
         _ notes: [String],
         _ misses: [ChaosComparison.Difference]
     ) -> Outcome {
-        let extent = "\(book.page.strikes.count.grouped) processes hit"
+        let extent = book.page.strikes.count.of("hit")
         let check = ChaosCheck("whatever was hit serves again within \(objective.brief)", extent, misses)
         return Outcome(check: check, notes: notes, strangeDeaths: deaths.strange(besides: marks))
     }
