@@ -1,6 +1,7 @@
 import DurableActors
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 @testable import durable
@@ -244,14 +245,11 @@ struct ChaosAttackTests {
 }
 
 /// How many lines were written, and whether it is enough.
-private final class LineCount: @unchecked Sendable {
-    // SAFETY: every access takes the lock.
-    private let lock = NSLock()
-    private var lines = 0
-    private var over = false
+private final class LineCount: Sendable {
+    private let state = Mutex((lines: 0, isOver: false))
 
-    var count: Int { lock.withLock { lines } }
-    var isOver: Bool { lock.withLock { over } }
-    func add() { lock.withLock { lines += 1 } }
-    func end() { lock.withLock { over = true } }
+    var count: Int { state.withLock { $0.lines } }
+    var isOver: Bool { state.withLock { $0.isOver } }
+    func add() { state.withLock { $0.lines += 1 } }
+    func end() { state.withLock { $0.isOver = true } }
 }

@@ -120,7 +120,7 @@ struct ChaosPartsTests {
         #expect(lines.allSatisfy { $0.count < 60 })
         #expect(lines[1] == "[###############...............] 5.0 s of 10.0 s")
         #expect(lines.contains { $0.hasPrefix("calls      12,345 acknowledged") })
-        #expect(lines.contains { $0.hasSuffix("▇█") }, "the rate rises")
+        #expect(lines.contains { $0.hasPrefix("           ▁") && $0.hasSuffix("██") }, "the rate rises")
         #expect(lines.last?.hasPrefix("8.0 s    kill            account-8, process 1: answers a") == true)
     }
 }
