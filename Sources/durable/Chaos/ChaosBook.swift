@@ -114,14 +114,17 @@ extension ChaosBook.Page {
 
     var callsPerSecond: Double { Double(acknowledged) / max(elapsed / .seconds(1), 1e-9) }
 
-    /// Recoveries of workers whose process was ended.
-    var workerRecoveries: [Duration] {
-        strikes.filter { $0.kind.endsProcesses && !$0.isSupervisor }.compactMap(\.recovery)
-    }
+    /// Recoveries of workers whose process was ended by itself.
+    var workerRecoveries: [Duration] { recoveries { !$0.isSupervisor && $0.kind != .killAll } }
 
-    /// From the end of a supervisor to the first answer of the next.
-    var supervisorRecoveries: [Duration] {
-        strikes.filter { $0.kind.endsProcesses && $0.isSupervisor }.compactMap(\.recovery)
+    /// From the end of a supervisor alone to the first answer of the next.
+    var supervisorRecoveries: [Duration] { recoveries { $0.isSupervisor && $0.kind != .killAll } }
+
+    /// Recoveries of whatever was ended together with everything else.
+    var jointRecoveries: [Duration] { recoveries { $0.kind == .killAll } }
+
+    private func recoveries(_ isMeant: (ChaosBook.Strike) -> Bool) -> [Duration] {
+        strikes.filter { $0.kind.endsProcesses && isMeant($0) }.compactMap(\.recovery)
     }
 
     /// From a fault that ends no process to the next answer: the time of standing still is part of it.

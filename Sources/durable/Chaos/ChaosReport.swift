@@ -38,7 +38,7 @@ struct ChaosReport: Sendable {
     var recoveries: [(name: String, durations: [Duration])] {
         [
             ("worker", page.workerRecoveries), ("supervisor", page.supervisorRecoveries),
-            ("standstill", page.standstills),
+            ("everything", page.jointRecoveries), ("standstill", page.standstills),
         ].filter { !$0.1.isEmpty }
     }
 
@@ -66,7 +66,7 @@ extension ChaosReport {
     /// For people.
     func text(isColoured: Bool) -> String {
         var lines = ["\(title): \(promise)", ""]
-        lines += rows.map { "  \($0.0.padded(to: 21))\($0.1)" } + [""]
+        lines += rows.map { "  \($0.0.padded(to: 23))\($0.1)" } + [""]
         let width = checks.map(\.word.count).max() ?? 0
         for check in checks {
             let extent = check.extent.isEmpty ? "" : " (\(check.extent))"
@@ -95,7 +95,7 @@ extension ChaosReport {
         let omitted = page.leftOut == 0 ? "" : "; \(page.leftOut) left out"
         rows.append(("faults", "\(page.faultsCount.grouped)\(kinds.isEmpty ? "" : ": \(kinds)")\(omitted)"))
         for (name, durations) in recoveries {
-            rows.append(("\(name) answers", "\(Percentiles(durations).shown)   (\(durations.count.grouped))"))
+            rows.append(("\(name) back after", "\(Percentiles(durations).shown)   (\(durations.count.grouped))"))
         }
         if let lost { rows.append(("lost", "\(lost)")) }
         if let doubled { rows.append(("doubled", "\(doubled)")) }
