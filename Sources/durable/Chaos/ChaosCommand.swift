@@ -98,18 +98,19 @@ struct ChaosCommand: AsyncParsableCommand {
             if let html { try TextFile.check(html) }
             let (machine, load) = (BenchmarkMachine.current(), BenchmarkMachine.load)
             let (stop, interruption) = (ChaosStop(), Interruption())
-            interruption.divert { stop.raise($0) }
             var report: ChaosReport
             if let directory = attack.attach {
                 report = try await attack.run(
                     directory,
                     settings(for: "--attach \(directory)"),
                     stop,
+                    interruption,
                     machine,
                     load,
                     showsProgress: !json
                 )
             } else if let scenario {
+                interruption.divert { stop.raise($0) }
                 report = try await run(scenario, stop, interruption, machine, load)
             } else {
                 return

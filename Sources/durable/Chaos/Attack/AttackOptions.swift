@@ -69,6 +69,7 @@ struct AttackOptions: ParsableArguments {
         _ path: String,
         _ settings: ChaosSettings,
         _ stop: ChaosStop,
+        _ interruption: Interruption,
         _ machine: BenchmarkMachine,
         _ load: Double,
         showsProgress: Bool
@@ -88,6 +89,8 @@ struct AttackOptions: ParsableArguments {
         let first = try await targets.firstLook(kinds: settings.kinds)
         if showsProgress || !yes { StandardError.write(first.text) }
         try confirm(first)
+        // While the user is asked, Ctrl-C is an answer.
+        interruption.divert { stop.raise($0) }
         let book = ChaosBook()
         let run = AttackRun(settings, targets, objective: goal.duration, book, stop)
         stop.onRaise { run.resumeAll() }
