@@ -79,7 +79,7 @@ let package = Package(
             name: "durable",
             dependencies: [
                 "DurableActors", "DurableBench", "DurableChaos", "DurableCore", "DurableLMDB", "DurableProcess",
-                "DurableStore", "DurableSupervisor", "CBOR",
+                "DurableStore", "DurableSupervisor", "DurableTransport", "CBOR",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -8,21 +8,44 @@ internal import Glibc
 extension Supervisor {
     /// A request arrived; `driver` is who sent it, `nil` for a worker.
     func received(_ frame: Frame, on connection: Connection, from driver: DriverID?) {
-        var reader = ByteReader(frame.payload)
-        guard frame.kind == FrameKind.request, let number = try? reader.read(UInt64.self),
-            let request = try? CBORDecoder().decode(SupervisorRequest.self, from: Array(reader.readRest()))
-        else {
+        guard let (number, request) = Self.request(in: frame) else {
             connection.fail(TransportError(.protocolViolation, "a request cannot be read"))
             return
         }
-        let answer: @Sendable (SupervisorResponse) -> Void = { response in
+        perform(request, from: driver, Self.answer(to: number, on: connection))
+    }
+
+    /// Whoever only looks is told what there is. It starts nothing and keeps nothing: neither is it a driver, nor does
+    /// the end of the supervisor wait for it.
+    func observerHandler() -> ConnectionHandler {
+        ConnectionHandler(received: { [unowned self] connection, frame, _ in
+            guard let (number, request) = Self.request(in: frame), case .list = request else {
+                connection.fail(TransportError(.protocolViolation, "an observer asks for the list of actors only"))
+                return
+            }
+            perform(request, from: nil, Self.answer(to: number, on: connection))
+        })
+    }
+
+    private static func request(in frame: Frame) -> (number: UInt64, request: SupervisorRequest)? {
+        var reader = ByteReader(frame.payload)
+        guard frame.kind == FrameKind.request, let number = try? reader.read(UInt64.self),
+            let request = try? CBORDecoder().decode(SupervisorRequest.self, from: Array(reader.readRest()))
+        else { return nil }
+        return (number, request)
+    }
+
+    private static func answer(
+        to number: UInt64,
+        on connection: Connection
+    ) -> @Sendable (SupervisorResponse) -> Void {
+        { response in
             var writer = ByteWriter()
             writer.write(number)
             guard let payload = try? CBOREncoder().encode(response) else { return }
             writer.write(raw: payload)
             _ = connection.send(Frame(kind: FrameKind.response, payload: writer.bytes))
         }
-        perform(request, from: driver, answer)
     }
 
     private func perform(

@@ -230,6 +230,7 @@ final class Supervisor: @unchecked Sendable {
         switch ConnectionRole(rawValue: hello.role) {
         case .driver: return driverHandler(hello)
         case .worker: return returningWorkerHandler(hello)
+        case .observer: return observerHandler()
         default: return nil
         }
     }

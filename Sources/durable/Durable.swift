@@ -7,8 +7,8 @@ struct Durable: AsyncParsableCommand {
         commandName: "durable",
         abstract: "Durable distributed actors: a demonstration under fire, benchmarks, and care for data directories.",
         subcommands: [
-            Demo.self, Bench.self, Inspect.self, Verify.self, Backup.self, Restore.self, History.self, Clone.self,
-            Schema.self,
+            Demo.self, ChaosCommand.self, Bench.self, Inspect.self, Verify.self, Backup.self, Restore.self,
+            History.self, Clone.self, Schema.self,
         ]
     )
 }

@@ -52,8 +52,11 @@ public final class ChaosLog: Sendable {
     private static let entriesMax = 100_000
     private let state = Mutex(State())
 
+    private let onEntry: (@Sendable (Entry) -> Void)?
+
     /// Makes a log without entries.
-    public init() {}
+    /// - Parameter onEntry: Called with each entry right after what it tells of; it must not block.
+    public init(onEntry: (@Sendable (Entry) -> Void)? = nil) { self.onEntry = onEntry }
 
     /// The faults that came due, oldest first.
     public var entries: [Entry] { state.withLock { $0.entries } }
@@ -71,6 +74,7 @@ public final class ChaosLog: Sendable {
 
     func enter(_ entry: Entry) {
         state.withLock { if $0.entries.count < Self.entriesMax { $0.entries.append(entry) } }
+        onEntry?(entry)
     }
 
     func enter(unplanned: [String]) { state.withLock { $0.unplanned += unplanned } }

@@ -14,6 +14,8 @@ package enum ConnectionRole: UInt8, Sendable {
     case borrower = 6
     /// A process that owns values, towards those that ask.
     case owner = 7
+    /// A tool that asks the supervisor what there is. It does not belong to the runtime.
+    case observer = 8
 }
 
 /// The kinds of frames, over all connections.

@@ -53,7 +53,7 @@ struct BenchPage {
         return "<div class=\"table\"><table>\n<thead><tr>\(head)</tr></thead>\n<tbody>\n\(body)\n</tbody></table></div>"
     }
 
-    private static let style = """
+    static let style = """
         :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #e0e1e6; --paper: #ffffff;
           --card: #f7f8fa; --c0: #3a66c9; --c1: #e2a100; --c2: #d8513f; --c3: #3a9ea5; --c4: #4e9a3c; --c5: #8d8d96; }
         @media (prefers-color-scheme: dark) {

@@ -52,7 +52,8 @@ struct TerminalChart {
 
 extension StandardOutput {
     /// Whether somebody watches.
-    static var isTerminal: Bool {
-        isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil && getenv("TERM").map { strcmp($0, "dumb") } != 0
-    }
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 && hasColours }
+
+    /// Whether a terminal, if there is one, is to show colours.
+    static var hasColours: Bool { getenv("NO_COLOR") == nil && getenv("TERM").map { strcmp($0, "dumb") } != 0 }
 }

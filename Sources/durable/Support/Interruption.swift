@@ -18,10 +18,14 @@ final class Interruption: Sendable {
         var stage = Stage.idle
         var signal: Int32?
         var isEnding = false
+        var diversion: (@Sendable (Int32) -> Void)?
     }
 
     /// How long an orderly end may take before everything is killed.
     private static let patience: Duration = .seconds(10)
+
+    /// How long a run that was asked for its end may take to come to it by itself.
+    private static let diversionPatience: Duration = .seconds(90)
 
     private static let pipe: (read: Int32, write: Int32) = {
         var ends: [Int32] = [-1, -1]
@@ -96,20 +100,29 @@ final class Interruption: Sendable {
         while true { try? await Task.sleep(for: .seconds(3600)) }
     }
 
+    /// From now on the first signal asks the run for its end, instead of ending everything; the second one does that.
+    /// When nobody reads any more, there is no use in a report, and everything ends at once.
+    func divert(_ ask: @escaping @Sendable (Int32) -> Void) { state.withLock { $0.diversion = ask } }
+
     private func listen() -> Never {
         var signal = next(within: nil)
         while signal == nil { signal = next(within: nil) }
-        let number = signal ?? SIGTERM
+        var number = signal ?? SIGTERM
+        if number != SIGPIPE, let ask = state.withLock({ $0.diversion }) {
+            ask(number)
+            number = next(within: Self.diversionPatience) ?? number
+        }
+        let ending = number
         let stage = state.withLock { state in
-            state.signal = number
+            state.signal = ending
             return state.stage
         }
         switch stage {
-        case .idle: end(number, "nothing was started")
+        case .idle: end(ending, "nothing was started")
         case .starting: break  // `adopt` goes on when there is a runtime.
         case .running(let departure):
             // The process ends with the task.
-            Task { end(number, departure.text(await departure.leave())) }
+            Task { end(ending, departure.text(await departure.leave())) }
         }
         // Whoever asks twice does not want to wait. Nor has an end that is stuck to be waited for.
         _ = next(within: Self.patience)
@@ -117,11 +130,11 @@ final class Interruption: Sendable {
         let deadline = ContinuousClock.now + Self.patience
         while ContinuousClock.now < deadline {
             if case .running(let departure) = state.withLock({ $0.stage }) {
-                departure.force { end(number, departure.text($0)) }
+                departure.force { end(ending, departure.text($0)) }
             }
             usleep(1000)
         }
-        end(number, "the runtime was still being started; its supervisor ends by itself")
+        end(ending, "the runtime was still being started; its supervisor ends by itself")
     }
 
     /// Waits for the next signal; `nil` when none has come in time. Only the first SIGPIPE is news.

@@ -39,11 +39,12 @@ struct RuntimeProcesses: Sendable {
 
     /// Those that live now, supervisors first. Costs a look at each process of the machine.
     func living() -> [Found] {
-        let found = RuntimeDirectory.entries(of: "/proc").compactMap { Int32($0) }.compactMap(look)
+        let found = RuntimeDirectory.entries(of: "/proc").compactMap { Int32($0) }.compactMap(process)
         return found.sorted { ($0.isSupervisor ? 0 : 1, $0.pid) < ($1.isSupervisor ? 0 : 1, $1.pid) }
     }
 
-    private func look(at pid: Int32) -> Found? {
+    /// The process with this number, if it is one of them.
+    func process(_ pid: Int32) -> Found? {
         guard let standardError = Files.linkTarget("/proc/\(pid)/fd/2") else { return nil }
         // The kernel marks files that were removed: "(deleted)".
         let isSupervisor = standardError == supervisorLog || standardError.hasPrefix(supervisorLog + " ")
