@@ -37,7 +37,8 @@ extension ActorHost {
             return true
         }
         open[call.name] = inbound
-        let held = WorkerHost.HeldReply(actor: self, call: inbound, outcome: record.outcome, isRecorded: true)
+        var held = WorkerHost.HeldReply(actor: self, call: inbound, outcome: record.outcome, isRecorded: true)
+        held.isRepeated = true
         host.gate.hold(nil, reply: held)
         return true
     }

@@ -1,0 +1,81 @@
+import DurableActors
+import DurableChaos
+import DurableTesting
+import Testing
+
+/// What a shop promises: each sale takes one item, and callers are told how many there were.
+struct Sales: SequentialModel {
+    var orders: Set<Int> = []
+
+    mutating func apply(_ order: Int) -> Int {
+        orders.insert(order)
+        return orders.count
+    }
+}
+
+@Suite(.serialized) struct ShopTests {
+    private static let orders = 1...12
+
+    @Test(.runtime) func `the hasty shop passes its test`() async throws {
+        let runtime = try TestRuntime.current
+        let stock = try await runtime.getOrCreate(Stock.self, name: "stock")
+        let shop = try await runtime.getOrCreate(HastyShop.self, name: "shop", stock)
+        for order in Self.orders { #expect(try await shop.sell(order: order) == order) }
+        #expect(try await stock.count() == 100 - Self.orders.count)
+    }
+
+    /// Sells under these faults, and says what became of the items.
+    private static func sell(under faults: [ChaosFault]) async throws -> BrokenPromises? {
+        try await ActorRuntime.withRuntime { runtime in
+            let stock = try await runtime.spawn(Stock.self, options: .resilient)
+            let shop = try await runtime.spawn(HastyShop.self, stock, options: .resilient)
+            let sales = AcknowledgedSums()
+            try await withChaos(runtime, ChaosSchedule(faults)) {
+                for order in orders { try await sales.record(-1) { try await shop.sell(order: order) } }
+            }
+            do {
+                try sales.verify(try await stock.count(), from: 100)
+                return nil
+            } catch let broken as BrokenPromises {
+                return broken
+            }
+        }
+    }
+
+    @Test func `chaos finds the bug, and one kill is enough for it`() async throws {
+        let chaos: [Chaos] = [
+            .kill(every: .milliseconds(100)), .dropReply(every: .milliseconds(60)),
+            .jumpClock(every: .milliseconds(80), by: .seconds(3600)),
+            .slowDisk(every: .milliseconds(90), lasting: .milliseconds(5)),
+        ]
+        let faults = ChaosSchedule(chaos, seed: 42).faults(before: .milliseconds(300))
+        let found = try #require(try await Self.sell(under: faults), "\(faults.count) faults do no harm")
+        print("found, with \(faults.count) faults: \(found)")
+
+        let smallest = try await shrink(faults, runsMax: 60) { faults in
+            // A fault comes by the clock: one that harms now and then is tried more than once.
+            for _ in 0..<3 where try await Self.sell(under: faults) != nil { return true }
+            return false
+        }
+        print("the smallest schedule: \(smallest)")
+        #expect(smallest.map(\.kind) == [.kill])
+    }
+
+    @Test(.chaos(.anything(every: .milliseconds(60)), .kill(every: .milliseconds(90)), seed: 42))
+    func `the mended shop keeps its promise, whatever happens`() async throws {
+        let runtime = try TestRuntime.current
+        var options = ActorOptions.resilient
+        // Some of the faults look like crashes of the call that runs.
+        options.maxCallCrashes = .unlimited
+        let stock = try await runtime.getOrCreate(Stock.self, name: "stock", options: options)
+        let shop = try await runtime.getOrCreate(Shop.self, name: "shop", stock, options: options)
+        let sales = AcknowledgedSums()
+        let recorder = HistoryRecorder<Sales>()
+        for order in Self.orders {
+            try await sales.record(-1) { try await recorder.record(order) { try await shop.sell(order: order) } }
+        }
+        try sales.verify(try await stock.count(), from: 100)
+        let verdict = recorder.history.witness(from: Sales())
+        #expect(verdict.isWitnessed, "\(verdict)")
+    }
+}
