@@ -35,8 +35,9 @@ extension CallHistory {
     /// all calls of a life are searched then.
     /// - Parameters:
     ///   - initial: What each actor is before the first call.
-    ///   - stepsMax: After how many tries for one actor it gives up.
-    public func witness(from initial: Model, stepsMax: Int = 10_000_000) -> WitnessVerdict<Model> {
+    ///   - stepsMax: After how many tries for one actor it gives up. What is in order takes about one for each call; to
+    ///     be sure that it is not can take many when much is unknown.
+    public func witness(from initial: Model, stepsMax: Int = 1_000_000) -> WitnessVerdict<Model> {
         let actors = Dictionary(grouping: calls, by: \.actor)
         for (actor, calls) in actors.sorted(by: { $0.key < $1.key }) {
             let calls = calls.filter { $0.outcome != .failed }
