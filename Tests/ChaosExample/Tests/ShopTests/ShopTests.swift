@@ -27,8 +27,10 @@ struct Sales: SequentialModel {
     /// Sells under these faults, and says what became of the items.
     private static func sell(under faults: [ChaosFault]) async throws -> BrokenPromises? {
         try await ActorRuntime.withRuntime { runtime in
-            let stock = try await runtime.spawn(Stock.self, options: .resilient)
-            let shop = try await runtime.spawn(HastyShop.self, stock, options: .resilient)
+            // In one process, so that there is one that a kill can hit.
+            let options = ActorOptions.resilient.shared("market")
+            let stock = try await runtime.spawn(Stock.self, options: options)
+            let shop = try await runtime.spawn(HastyShop.self, stock, options: options)
             let sales = AcknowledgedSums()
             try await withChaos(runtime, ChaosSchedule(faults)) {
                 for order in orders { try await sales.record(-1) { try await shop.sell(order: order) } }
