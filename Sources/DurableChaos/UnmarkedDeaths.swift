@@ -44,7 +44,7 @@ package struct UnmarkedDeaths: Sendable {
     }
 
     private func isExplained(_ entry: LedgerEntry, _ marks: Set<FaultTally.Mark>) -> Bool {
-        guard entry.notice == nil else { return true }
+        guard entry.notice == nil, entry.isInjected != true else { return true }
         let isMarked = marks.contains {
             $0.pid == entry.pid && (entry.startTime == nil || entry.startTime == $0.startTime)
         }

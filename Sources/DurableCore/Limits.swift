@@ -26,6 +26,8 @@ package enum Limits {
     package static let silenceLookInterval: Duration = .seconds(1)
     /// What counts at most of the time between two of those.
     package static let silenceStepMax: Duration = .seconds(2)
+    /// How long a worker may take to say that it shows a fault.
+    package static let faultPatience: Duration = .seconds(1)
     /// How long a worker without a supervisor goes on before it ends itself.
     package static let gracePeriod: Duration = .seconds(10)
     /// How long a new supervisor waits for a living worker to register before it replaces it.

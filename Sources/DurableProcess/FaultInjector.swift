@@ -28,6 +28,11 @@ package final class FaultInjector: Sendable {
         return count(point, incarnation)
     }
 
+    /// Whether a fault at a point has struck this process, as far as a tally tells.
+    package func hasStruck(pid: Int32, startTime: UInt64) -> Bool {
+        tally?.marks.contains(FaultTally.Mark(pid: pid, startTime: startTime)) ?? false
+    }
+
     private func count(_ point: FaultPoint, _ incarnation: Incarnation) -> Bool {
         let occurrence =
             tally?.pass(point)

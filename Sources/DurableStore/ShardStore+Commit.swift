@@ -6,7 +6,7 @@ extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
     package func commit(_ writeSets: [WriteSet]) throws(StoreError) {
         let databases = databases
-        let now = history.isEmpty ? 0 : WallClock.milliseconds
+        let now = history.isEmpty ? 0 : readClocks().wallMilliseconds
         let time = commitTime
         let group = WriteGroup(writeSets)
         var fenceRow: [UInt8] = []

@@ -14,7 +14,7 @@ extension ShardStore {
     /// worked on in this run of the machine. Nothing but the time of the next snapshot may depend on it.
     package var secondsSinceSnapshot: Int? {
         let last = ShardSnapshots(shard: path).newestTime ?? UnsyncedMarker(directory: path).time
-        return last.map { FileTime.now - $0 }
+        return last.map { Int(readClocks().wallMilliseconds / 1000) - $0 }
     }
 
     /// Flushes every commit and says so, so that nothing has to be checked after a crash of the machine. The store

@@ -30,6 +30,8 @@ package final class ShardStore {
     package var sessionLeaseMilliseconds = Limits.sessionLease.wholeMilliseconds
     /// What tells the time.
     package var readClocks: () -> ClockReading = MachineClock.reading
+    /// Called inside of each write transaction, when nothing is left but to commit it. What it throws becomes of it.
+    package var beforeCommit: () throws(StoreError) -> Void = {}
     /// The shard's time; `nil` before the claim.
     var clock: ShardClock?
     /// Where the search for expired records goes on.
@@ -150,7 +152,11 @@ package final class ShardStore {
         _ body: (inout WriteTransaction) throws -> Result
     ) throws(StoreError) -> Result {
         do {
-            return try environment.tryWrite(body)
+            return try environment.tryWrite { transaction throws in
+                let result = try body(&transaction)
+                try self.beforeCommit()
+                return result
+            }
         } catch {
             throw Self.convert(error, what, path)
         }

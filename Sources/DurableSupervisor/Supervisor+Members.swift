@@ -98,16 +98,16 @@ extension Supervisor {
     func enterMember(_ record: ActorRecord, _ worker: WorkerProcess?, _ cause: DeathCause, isRestarted: Bool) {
         var entry = record
         entry.incarnation = hosting(record).slot.incarnation
-        changes.ledger.append(
-            LedgerEntry(
-                record: entry,
-                pid: worker?.identity.pid ?? 0,
-                cause: cause,
-                isRestarted: isRestarted,
-                milliseconds: wallClockMilliseconds,
-                stderrTail: worker?.stderrTail ?? ""
-            )
+        var death = LedgerEntry(
+            record: entry,
+            pid: worker?.identity.pid ?? 0,
+            cause: cause,
+            isRestarted: isRestarted,
+            milliseconds: wallClockMilliseconds,
+            stderrTail: worker?.stderrTail ?? ""
         )
+        if worker?.isStruck == true { death.isInjected = true }
+        changes.ledger.append(death)
         persistSoon()
     }
 

@@ -85,6 +85,10 @@ extension Supervisor {
             perform(request, answer)
         case .placementGroup(let request):
             perform(request, answer)
+        case .drivers:
+            answer(.processes(drivers.values.map(\.handle.pid).sorted()))
+        case .inject(let order):
+            inject(order, answer)
         case .leave:
             guard let driver else { return answer(.done) }
             leaveWaiters.append(answer)

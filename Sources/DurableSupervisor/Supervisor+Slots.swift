@@ -73,6 +73,8 @@ extension Supervisor {
     /// The actor's worker is gone; what follows is the slot's decision.
     func workerExited(_ worker: WorkerProcess) {
         var cause = deathCause(of: worker)
+        for waiter in worker.faultWaiters { waiter() }
+        worker.faultWaiters = []
         guard case .assigned(let shard, let incarnation) = worker.phase, let hosted = hosted[shard] else {
             spareExited(worker, cause)
             return
@@ -109,6 +111,10 @@ extension Supervisor {
             stderrTail: worker.stderrTail
         )
         entry.startTime = worker.identity.startTime
+        let identity = worker.identity
+        if worker.isStruck || faults.hasStruck(pid: identity.pid, startTime: identity.startTime) {
+            entry.isInjected = true
+        }
         changes.ledger.append(entry)
         unlink(layout.stderrFile(worker.identity.serial))
         persistAfterRestart()

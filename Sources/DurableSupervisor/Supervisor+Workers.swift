@@ -40,6 +40,8 @@ extension Supervisor {
         case .fenced:
             // It ends by itself; its exit code says why.
             break
+        case .injected:
+            if !worker.faultWaiters.isEmpty { worker.faultWaiters.removeFirst()() }
         case .handover(let hosting):
             takeOver(worker, hosting, descriptors)
         }

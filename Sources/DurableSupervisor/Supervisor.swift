@@ -167,7 +167,8 @@ final class Supervisor: @unchecked Sendable {
     var wallClockMilliseconds: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        return milliseconds.addingReportingOverflow(LiveFaults.current.clockOffset).partialValue
     }
 
     /// Whether the kernel's out-of-memory killer has struck since the last look.

@@ -31,6 +31,10 @@ final class WorkerProcess {
     var silence = SilenceWatch()
     /// Why the supervisor ends it, when that is its silence.
     var verdict: DeathCause?
+    /// Whether somebody has said that it ends by a fault of theirs.
+    var isStruck = false
+    /// Told when it has taken up the faults that it was told to show, in order, or has ended.
+    var faultWaiters: [() -> Void] = []
     /// Whether the supervisor itself sent it SIGKILL.
     var isKilledByUs = false
 

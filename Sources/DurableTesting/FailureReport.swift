@@ -57,7 +57,8 @@ struct FailureReport {
 
     private func line(_ death: LedgerEntry) -> String {
         let title = "  \(death.typeDescription), life \(death.incarnation), process \(death.pid)"
-        let text = "\(title), \(death.isRestarted ? "restarted" : "ended"): \(death.cause)"
+        let text =
+            "\(title), \(death.isRestarted ? "restarted" : "ended"): \(death.cause)\(death.isInjected == true ? ", injected" : "")"
         return death.stderrTail.isEmpty ? text : "\(text)\n\(indented(death.stderrTail))"
     }
 

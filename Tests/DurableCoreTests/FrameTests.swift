@@ -122,7 +122,7 @@ struct FrameTests {
             #expect(error?.description == "the call's flags are \(flags)")
         }
         var bytes = replies[0].encoded()
-        bytes[bytes.count - 1] = 2
+        bytes[bytes.count - 1] = 3
         #expect(throws: MalformedBytes.self) { try ReplyFrame(decoding: bytes) }
     }
 

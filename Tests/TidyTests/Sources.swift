@@ -63,12 +63,13 @@ enum Package {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// Every Swift file in `Sources` and `Tests`.
+    /// Every Swift file in `Sources` and `Tests`, but what builds have put there.
     static func files() throws -> [SourceFile] {
         var files: [SourceFile] = []
         for folder in ["Sources", "Tests"] {
             let names = try FileManager.default.subpathsOfDirectory(atPath: root.appendingPathComponent(folder).path)
-            for name in names.sorted() where name.hasSuffix(".swift") {
+            let own = names.filter { !$0.split(separator: "/").contains { $0.hasPrefix(".") } }
+            for name in own.sorted() where name.hasSuffix(".swift") {
                 let url = root.appendingPathComponent(folder).appendingPathComponent(name)
                 let text = try String(contentsOf: url, encoding: .utf8)
                 files.append(SourceFile(path: "\(folder)/\(name)", text: text))

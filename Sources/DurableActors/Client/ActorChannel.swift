@@ -229,7 +229,8 @@ final class ActorChannel: Sendable {
             call.resume(
                 with: .success(answer.outcome),
                 isRecorded: answer.isRecorded,
-                retriesUsed: answer.retriesUsed
+                retriesUsed: answer.retriesUsed,
+                stamp: answer.stamp
             )
         }
         for (call, error) in failed { call.resume(throwing: error) }

@@ -104,6 +104,7 @@ final class CallClient: Sendable {
         // A driver has neither turns nor tasks.
         let turn = isDriver ? nil : Turn.current
         let run = isDriver ? nil : TaskRun.current
+        defer { if StampCollector.isUsed { StampCollector.current?.note(call.stamp) } }
         return try await withTaskCancellationHandler {
             try await call.wait {
                 if channel.place == nil {

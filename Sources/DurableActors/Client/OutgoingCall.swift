@@ -9,6 +9,7 @@ final class OutgoingCall: Sendable {
         var sequence: UInt64?
         var isRecorded = false
         var retriesUsed = 0
+        var stamp: ReplyStamp?
     }
 
     let method: String
@@ -42,6 +43,9 @@ final class OutgoingCall: Sendable {
 
     /// Whether the worker said that it keeps a record of the call, and how many retries it had used when it was answered.
     var answer: (isRecorded: Bool, retriesUsed: Int) { state.withLock { ($0.isRecorded, $0.retriesUsed) } }
+
+    /// When the actor answered, if it did.
+    var stamp: ReplyStamp? { state.withLock { $0.stamp } }
 
     /// About how many bytes it has on the wire.
     var byteCount: Int {
@@ -77,12 +81,19 @@ final class OutgoingCall: Sendable {
     /// - Parameters:
     ///   - isRecorded: Whether the worker keeps a record of the call.
     ///   - retriesUsed: How many retries the call had used.
-    func resume(with result: Result<CallOutcome, any Error>, isRecorded: Bool = false, retriesUsed: Int = 0) {
+    ///   - stamp: When the actor answered.
+    func resume(
+        with result: Result<CallOutcome, any Error>,
+        isRecorded: Bool = false,
+        retriesUsed: Int = 0,
+        stamp: ReplyStamp? = nil
+    ) {
         let continuation = state.withLock { state in
             guard state.result == nil else { return nil as UnsafeContinuation<CallOutcome, any Error>? }
             state.result = result
             state.isRecorded = isRecorded
             state.retriesUsed = retriesUsed
+            state.stamp = stamp
             return state.continuation.take()
         }
         continuation?.resume(with: result)

@@ -285,7 +285,7 @@ extension ActorHost {
     func refuse(_ call: InboundCall, _ error: ActorError) {
         // The call that has this id and runs may be another one.
         if open[call.frame.name] === call { open[call.frame.name] = nil }
-        call.answer(reply(to: call, .failed(error)))
+        host.send(reply(to: call, .failed(error)), to: call)
     }
 
     func reply(to call: InboundCall, _ outcome: CallOutcome, isRecorded: Bool = false) -> ReplyFrame {

@@ -1,4 +1,5 @@
 internal import DurableCore
+internal import DurableProcess
 internal import DurableStore
 internal import DurableTransport
 internal import Glibc
@@ -80,6 +81,7 @@ extension ActorHost {
     private static func milliseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        return milliseconds.addingReportingOverflow(LiveFaults.current.clockOffset).partialValue
     }
 }

@@ -89,7 +89,7 @@ extension WorkerHost {
             version: store?.fence.version ?? 0,
             outcome: .failed(error)
         )
-        call.answer(reply)
+        send(reply, to: call)
     }
 
     /// Actors have ended for good: their callers are told, and their rows go.

@@ -191,6 +191,8 @@ extension ActorHost {
     /// Lets a reply go.
     func answer(_ held: WorkerHost.HeldReply) {
         open[held.call.frame.name] = nil
-        held.call.answer(reply(to: held.call, held.outcome, isRecorded: held.isRecorded))
+        var reply = reply(to: held.call, held.outcome, isRecorded: held.isRecorded)
+        reply.isRepeated = held.isFromRecord
+        host.send(reply, to: held.call)
     }
 }

@@ -62,6 +62,8 @@ final class WorkerHost: @unchecked Sendable {
     /// Actors of the group that must not be started in this life, and what their callers get.
     var refusals: [ActorID: ActorError] = [:]
     var expiry = ExpiryState()
+    /// Replies that a fault holds back, in order; `nil` when there is none.
+    var delayedReplies: [(call: InboundCall, reply: ReplyFrame)]?
     /// What was said when the shard could not be hosted.
     private var refusal: WorkerReport?
 
@@ -179,6 +181,7 @@ final class WorkerHost: @unchecked Sendable {
             passes: { faults.passes($0, incarnation: incarnation) }
         )
         store.sessionLeaseMilliseconds = sessionLeaseMilliseconds
+        showFaults(of: store)
         passes(.workerBeforeClaim)
         epoch = try store.claim(pid: getpid(), incarnation: incarnation)
         passes(.workerAfterClaim)

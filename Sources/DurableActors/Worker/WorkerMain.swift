@@ -80,6 +80,12 @@ final class WorkerMain: Sendable {
         case .member(let command):
             guard let host = state.withLock({ $0.host }) else { return }
             actorLoop.execute { host.perform(command) }
+        case .inject(let fault):
+            // No handlers of the end: other threads go on meanwhile.
+            if fault.kind == .exit { _exit(0) }
+            LiveFaults.current.arm(fault)
+            guard let report = try? CBOREncoder().encode(WorkerReport.injected) else { return }
+            _ = connection.send(Frame(kind: FrameKind.report, payload: report))
         case .adopted: state.withLock { $0.orphanedSince = nil }
         case .end: exit(WorkerExitCode.finished)
         }

@@ -1,3 +1,5 @@
+public import DurableActors
+
 /// What callers saw of an actor, or of several: which calls were begun when, and how each ended.
 ///
 /// Times are places in one order of events. Two calls are one after the other when the first ended before the second was
@@ -25,6 +27,8 @@ public struct CallHistory<Model: SequentialModel>: Sendable {
         public var ended: Int?
         /// How it ended; `unknown` while it is open.
         public var outcome: Outcome
+        /// When the actor says that it answered, if it did; see `CallHistory.witness(from:)`.
+        public var stamp: ReplyStamp?
 
         /// Makes a call.
         public init(
@@ -32,7 +36,8 @@ public struct CallHistory<Model: SequentialModel>: Sendable {
             _ operation: Model.Operation,
             invoked: Int,
             ended: Int?,
-            _ outcome: Outcome
+            _ outcome: Outcome,
+            stamp: ReplyStamp? = nil
         ) {
             precondition(ended.map { $0 > invoked } ?? true, "a call ends after it was invoked")
             self.actor = actor
@@ -40,9 +45,10 @@ public struct CallHistory<Model: SequentialModel>: Sendable {
             self.invoked = invoked
             self.ended = ended
             self.outcome = outcome
+            self.stamp = stamp
         }
 
-        /// In the form `[3, 5] add(2) -> 7`.
+        /// In the form `[3, 5] add(2) -> 7 at 1.4`.
         public var description: String {
             let end = ended.map { "\($0)" } ?? "…"
             let result =
@@ -51,7 +57,8 @@ public struct CallHistory<Model: SequentialModel>: Sendable {
                 case .failed: "failed"
                 case .unknown: "unknown"
                 }
-            return "[\(invoked), \(end)] \(actor.isEmpty ? "" : "\(actor): ")\(operation) -> \(result)"
+            return
+                "[\(invoked), \(end)] \(actor.isEmpty ? "" : "\(actor): ")\(operation) -> \(result)\(stamp.map { " at \($0)" } ?? "")"
         }
     }
 
@@ -67,8 +74,9 @@ public struct CallHistory<Model: SequentialModel>: Sendable {
         return calls.count - 1
     }
 
-    mutating func end(_ place: Int, at time: Int, _ outcome: Outcome) {
+    mutating func end(_ place: Int, at time: Int, _ outcome: Outcome, _ stamp: ReplyStamp?) {
         calls[place].ended = time
+        calls[place].stamp = stamp
         calls[place].outcome = outcome
     }
 }

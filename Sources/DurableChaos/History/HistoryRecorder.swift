@@ -1,3 +1,4 @@
+internal import DurableActors
 internal import Synchronization
 
 /// Records calls while they happen, from any number of tasks.
@@ -25,11 +26,11 @@ public final class HistoryRecorder<Model: SequentialModel>: Sendable {
     /// What was recorded so far. Calls that are open are `unknown` in it.
     public var history: CallHistory<Model> { state.withLock { $0.history } }
 
-    /// Makes a call and records it.
+    /// Makes a call and records it, with the stamp of its answer.
     /// - Parameters:
     ///   - operation: What the model is to do for it.
     ///   - actor: What names the actor, when there are several.
-    ///   - call: The call itself.
+    ///   - call: The call itself, one to the actor that is checked; of several the last one gives the stamp.
     /// - Returns: What it returned.
     /// - Throws: What it threw; then it is recorded as failed or unknown.
     @discardableResult
@@ -42,14 +43,13 @@ public final class HistoryRecorder<Model: SequentialModel>: Sendable {
             let invoked = state.tick()
             return state.history.append(.init(actor: actor, operation, invoked: invoked, ended: nil, .unknown))
         }
-        do {
-            let response = try await call()
-            state.withLock { $0.history.end(place, at: $0.tick(), .acknowledged(response)) }
-            return response
-        } catch {
-            let outcome: CallHistory<Model>.Outcome = hasCertainlyFailed(error) ? .failed : .unknown
-            state.withLock { $0.history.end(place, at: $0.tick(), outcome) }
-            throw error
-        }
+        let (result, stamp) = await StampCollector.collect(call)
+        let outcome: CallHistory<Model>.Outcome =
+            switch result {
+            case .success(let response): .acknowledged(response)
+            case .failure(let error): hasCertainlyFailed(error) ? .failed : .unknown
+            }
+        state.withLock { $0.history.end(place, at: $0.tick(), outcome, stamp) }
+        return try result.get()
     }
 }

@@ -73,7 +73,7 @@ extension CallHistory {
 }
 
 extension CallHistory.Call {
-    fileprivate var isAcknowledged: Bool { if case .acknowledged = outcome { true } else { false } }
+    var isAcknowledged: Bool { if case .acknowledged = outcome { true } else { false } }
 }
 
 /// The search of Wing and Gong, with Lowe's memory of configurations that have been tried.
@@ -189,7 +189,7 @@ private struct Linearization<Model: SequentialModel> {
 
 extension SequentialModel {
     /// Does what the call does. Whether its caller may have got that.
-    fileprivate mutating func gives(_ call: CallHistory<Self>.Call) -> Bool {
+    mutating func gives(_ call: CallHistory<Self>.Call) -> Bool {
         let response = apply(call.operation)
         return switch call.outcome {
         case .acknowledged(let seen): seen == response

@@ -6,7 +6,9 @@ public struct ChaosFault: Sendable, Hashable, Codable, CustomStringConvertible {
         case kill
         /// A worker is ended by SIGABRT, as by a trap in its code.
         case abort
-        /// A worker is ended by SIGTERM, as a service manager does it. A process cannot be made to exit from outside.
+        /// A worker ends itself by `_exit(0)`, as code does that believes to be done.
+        case exit
+        /// A worker is ended by SIGTERM, as a service manager does it.
         case terminate
         /// A worker stands still for a while, and goes on: one that others take for dead.
         case stop
@@ -16,15 +18,46 @@ public struct ChaosFault: Sendable, Hashable, Codable, CustomStringConvertible {
         case killSupervisor
         /// All workers and the supervisor are ended by SIGKILL, one right after the other.
         case killAll
+        /// A program that uses the runtime is ended by SIGKILL; never the one that runs the schedule.
+        case killDriver
+        /// A worker's next commit takes that much longer.
+        case slowDisk
+        /// A worker's commits fail for a while, or one of them, as with a broken disk.
+        case failDisk
+        /// A worker's commits fail for a while, or one of them, as with a full disk.
+        case fullDisk
+        /// A worker's next reply does not leave: the connections of those who wait for it end in its place.
+        case dropReply
+        /// A worker's next reply is that much late, and all behind it are.
+        case delayReply
+        /// A worker's next reply leaves twice.
+        case duplicateReply
+        /// The time of day jumps for all workers that live, and for the supervisor; back if `choice` is odd.
+        case jumpClock
+
+        /// Whether a caller can notice it whatever it allows to be retried: its calls fail with `storageFailed` or
+        /// `storageFull`, and have changed nothing.
+        public var reachesCallers: Bool { self == .failDisk || self == .fullDisk }
+
+        /// Whether it has an extent, in `lasting`.
+        var hasExtent: Bool {
+            switch self {
+            case .stop, .freeze, .slowDisk, .failDisk, .fullDisk, .delayReply, .jumpClock: true
+            default: false
+            }
+        }
+
+        /// Whether it hits everybody.
+        var isForAll: Bool { self == .freeze || self == .killAll }
     }
 
     /// What happens.
     public var kind: Kind
     /// When, counted from the start of the schedule.
     public var offset: Duration
-    /// For how long processes stand still.
+    /// For how long; of a clock, how far it jumps.
     public var lasting: Duration
-    /// Which worker it is: this number modulo how many there are, by their process numbers.
+    /// Which process it is: this number modulo how many there are, by their process numbers.
     public var choice: UInt64
 
     /// Makes a fault.
@@ -63,6 +96,9 @@ public struct Chaos: Sendable, Hashable {
     /// A worker is ended by SIGABRT.
     public static func abort(every period: Duration) -> Self { Self([.abort], period) }
 
+    /// A worker ends itself by `_exit(0)`.
+    public static func exit(every period: Duration) -> Self { Self([.exit], period) }
+
     /// A worker is ended by SIGTERM.
     public static func terminate(every period: Duration) -> Self { Self([.terminate], period) }
 
@@ -78,8 +114,45 @@ public struct Chaos: Sendable, Hashable {
     /// All workers and the supervisor are ended by SIGKILL together.
     public static func killAll(every period: Duration) -> Self { Self([.killAll], period) }
 
-    /// Any of these, as the seed says; processes that stand still do so for half a period.
-    public static func anything(every period: Duration) -> Self { Self(ChaosFault.Kind.allCases, period, period / 2) }
+    /// One of the programs that use the runtime is ended by SIGKILL; never the one that runs the schedule.
+    public static func killDriver(every period: Duration) -> Self { Self([.killDriver], period) }
+
+    /// A commit of a worker takes this much longer; its thread stands still meanwhile, as it does for a real disk.
+    public static func slowDisk(every period: Duration, lasting: Duration) -> Self {
+        Self([.slowDisk], period, lasting)
+    }
+
+    /// The commits of a worker fail for this long, or one of them when no time is given. Callers get `storageFailed`.
+    public static func failDisk(every period: Duration, lasting: Duration = .zero) -> Self {
+        Self([.failDisk], period, lasting)
+    }
+
+    /// The same with a disk that is full. Callers get `storageFull`.
+    public static func fullDisk(every period: Duration, lasting: Duration = .zero) -> Self {
+        Self([.fullDisk], period, lasting)
+    }
+
+    /// A reply does not leave: the connection ends behind the commit, and the caller asks again.
+    public static func dropReply(every period: Duration) -> Self { Self([.dropReply], period) }
+
+    /// A reply is this much late, and so is what comes behind it.
+    public static func delayReply(every period: Duration, lasting: Duration) -> Self {
+        Self([.delayReply], period, lasting)
+    }
+
+    /// A reply leaves twice.
+    public static func duplicateReply(every period: Duration) -> Self { Self([.duplicateReply], period) }
+
+    /// The time of day jumps by this much, forward or back.
+    public static func jumpClock(every period: Duration, by distance: Duration) -> Self {
+        Self([.jumpClock], period, distance)
+    }
+
+    /// Any of these that a caller who allows retries need not notice, as the seed says: all but a disk that fails or is
+    /// full, and the death of a program. What takes time takes half a period; clocks jump by an hour.
+    public static func anything(every period: Duration) -> Self {
+        Self(ChaosFault.Kind.allCases.filter { !$0.reachesCallers && $0 != .killDriver }, period, period / 2)
+    }
 }
 
 extension Duration {

@@ -24,7 +24,7 @@ public final class ChaosLog: Sendable {
             public var processID: Int32
             /// When it started, as the kernel counts: with the number it names the process for good.
             public var startTime: UInt64
-            /// The actor's type or name, or `supervisor`.
+            /// The actor's type or name, or `supervisor`, or `driver`.
             public var title: String
         }
 

@@ -71,11 +71,11 @@ private struct ChaosSource {
         let place = Double.random(in: 0..<1, using: &generator)
         let offset = chaos.period * periods + chaos.period * place
         periods += 1
-        let stands = kind == .stop || kind == .freeze
+        let extent: Duration = kind == .jumpClock && chaos.kinds.count > 1 ? .seconds(3600) : chaos.lasting
         return ChaosFault(
             kind,
             at: .milliseconds(offset.chaosMilliseconds),
-            lasting: stands ? chaos.lasting : .zero,
+            lasting: kind.hasExtent ? extent : .zero,
             choice: UInt64.random(in: 0..<1000, using: &generator)
         )
     }

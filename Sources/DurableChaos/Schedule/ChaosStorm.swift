@@ -1,4 +1,5 @@
 public import DurableActors
+internal import DurableCore
 internal import DurableProcess
 internal import Glibc
 internal import Synchronization
@@ -31,8 +32,10 @@ public func withChaos<Result: Sendable>(
             outcome = .failure(error)
         }
         group.cancelAll()
+        await group.waitForAll()
         return outcome
     }
+    await storm.calm()
     log.enter(unplanned: await UnmarkedDeaths(directory: runtime.directory).all(besides: log.marks))
     let result = try outcome.get()
     guard log.unplannedDeaths.isEmpty else { throw UnplannedDeaths(deaths: log.unplannedDeaths) }
@@ -45,6 +48,11 @@ final class ChaosStorm: Sendable {
     private struct Target: Sendable {
         var process: ProcessHandle
         var title: String
+        var isWorker = false
+
+        func order(_ fault: LiveFault?) -> FaultOrder {
+            FaultOrder(pid: process.pid, startTime: process.startTime, fault: fault)
+        }
 
         var victim: ChaosLog.Entry.Victim {
             ChaosLog.Entry.Victim(processID: process.pid, startTime: process.startTime, title: title)
@@ -67,6 +75,9 @@ final class ChaosStorm: Sendable {
     private let start = ContinuousClock.now
     /// Processes that stand still.
     private let stopped = Mutex<Set<Int32>>([])
+    /// Processes that were told to show faults.
+    private let told = Mutex<[Target]>([])
+    private static let nobody = "nobody lives whom it could hit"
 
     init(_ runtime: ActorRuntime, _ schedule: ChaosSchedule, _ budget: ChaosBudget, _ log: ChaosLog) {
         self.runtime = runtime
@@ -94,36 +105,79 @@ final class ChaosStorm: Sendable {
     private func perform(_ fault: ChaosFault, _ pauses: inout TaskGroup<Void>) async {
         let situation = await look()
         guard !Task.isCancelled else { return }
-        let limit = fault.kind == .freeze || fault.kind == .killAll ? 1 : budget.downMax
+        let limit = fault.kind.isForAll ? 1 : budget.downMax
         guard situation.down < limit else {
             return enter(fault, [], because: "\(situation.down) processes are down")
         }
         switch fault.kind {
-        case .kill: strike(fault, one(of: situation, fault), SIGKILL)
-        case .abort: strike(fault, one(of: situation, fault), SIGABRT)
-        case .terminate: strike(fault, one(of: situation, fault), SIGTERM)
-        case .killSupervisor: strike(fault, situation.supervisor.map { [$0] } ?? [], SIGKILL)
-        case .killAll: strike(fault, situation.all, SIGKILL)
+        case .kill: await strike(fault, one(of: situation, fault), SIGKILL)
+        case .abort: await strike(fault, one(of: situation, fault), SIGABRT)
+        case .terminate: await strike(fault, one(of: situation, fault), SIGTERM)
+        case .killSupervisor: await strike(fault, situation.supervisor.map { [$0] } ?? [], SIGKILL)
+        case .killAll: await strike(fault, situation.all, SIGKILL)
+        case .killDriver: await strike(fault, choose(fault, of: await drivers()), SIGKILL)
         case .stop:
             let targets = one(of: situation, fault)
-            strike(fault, targets, SIGSTOP)
+            await strike(fault, targets, SIGSTOP)
             pauses.addTask { [self] in await goOn(targets, after: fault.lasting) }
         case .freeze:
-            strike(fault, situation.all, SIGSTOP)
+            await strike(fault, situation.all, SIGSTOP)
             // Nobody could be asked meanwhile.
             await goOn(situation.all, after: fault.lasting)
+        case .jumpClock: await inject(fault, situation.all)
+        case .exit, .slowDisk, .failDisk, .fullDisk, .dropReply, .delayReply, .duplicateReply:
+            await inject(fault, one(of: situation, fault))
         }
     }
 
-    private func one(of situation: Situation, _ fault: ChaosFault) -> [Target] {
-        guard !situation.workers.isEmpty else { return [] }
-        return [situation.workers[Int(fault.choice % UInt64(situation.workers.count))]]
+    private func one(of situation: Situation, _ fault: ChaosFault) -> [Target] { choose(fault, of: situation.workers) }
+
+    private func choose(_ fault: ChaosFault, of targets: [Target]) -> [Target] {
+        targets.isEmpty ? [] : [targets[Int(fault.choice % UInt64(targets.count))]]
     }
 
-    private func strike(_ fault: ChaosFault, _ targets: [Target], _ signal: Int32) {
-        if signal == SIGSTOP { stopped.withLock { $0.formUnion(targets.map(\.process.pid)) } }
+    private func strike(_ fault: ChaosFault, _ targets: [Target], _ signal: Int32) async {
+        if signal == SIGSTOP {
+            stopped.withLock { $0.formUnion(targets.map(\.process.pid)) }
+        } else {
+            for target in targets where target.isWorker {
+                // The ledger is to say that it was meant. Where it cannot, the log does.
+                try? await runtime.inject(target.order(nil))
+            }
+        }
         let struck = targets.filter { $0.process.signal(signal) }
-        enter(fault, struck.map(\.victim), because: struck.isEmpty ? "nobody lives whom it could hit" : nil)
+        enter(fault, struck.map(\.victim), because: struck.isEmpty ? Self.nobody : nil)
+    }
+
+    /// Tells processes what they are to show.
+    private func inject(_ fault: ChaosFault, _ targets: [Target]) async {
+        guard let live = fault.live else { preconditionFailure("\(fault.kind) is not shown, but done") }
+        var struck: [Target] = []
+        for target in targets {
+            do {
+                try await runtime.inject(target.order(live))
+                struck.append(target)
+            } catch let error as ActorError where error.code == .notFound {
+                // Gone meanwhile.
+            } catch {
+                // It may have been told.
+                struck.append(target)
+            }
+        }
+        if fault.kind != .exit { told.withLock { $0 += struck } }
+        enter(fault, struck.map(\.victim), because: struck.isEmpty ? Self.nobody : nil)
+    }
+
+    /// Has everybody stop to show faults.
+    func calm() async {
+        let targets = told.withLock { targets in
+            defer { targets = [] }
+            return targets
+        }
+        for target in targets where target.process.isAlive {
+            // One that ends meanwhile shows nothing any more.
+            try? await runtime.inject(target.order(LiveFault(.calm)))
+        }
     }
 
     private func goOn(_ targets: [Target], after time: Duration) async {
@@ -162,14 +216,41 @@ final class ChaosStorm: Sendable {
                 situation.down += 1
                 continue
             }
-            situation.workers.append(Target(process: process, title: actor.name ?? actor.type))
+            situation.workers.append(Target(process: process, title: actor.name ?? actor.type, isWorker: true))
         }
         return situation
+    }
+
+    /// The other programs of the runtime.
+    private func drivers() async -> [Target] {
+        // As above.
+        let numbers = (try? await runtime.driverProcessIDs()) ?? []
+        return numbers.filter { $0 != getpid() }.compactMap { pid in
+            living(pid).map { Target(process: $0, title: "driver") }
+        }
     }
 
     private func living(_ pid: Int32) -> ProcessHandle? {
         // Gone, or not to be watched for lack of descriptors: then it is spared.
         guard let process = try? ProcessHandle.adopt(peer: pid), process.isAlive else { return nil }
         return process
+    }
+}
+
+extension ChaosFault {
+    /// What a process is told that is to show it; `nil` for what is done to it from outside.
+    fileprivate var live: LiveFault? {
+        let time = lasting.chaosMilliseconds
+        return switch kind {
+        case .exit: LiveFault(.exit)
+        case .slowDisk: LiveFault(.slowDisk, milliseconds: time)
+        case .failDisk: LiveFault(.failDisk, milliseconds: time)
+        case .fullDisk: LiveFault(.fullDisk, milliseconds: time)
+        case .dropReply: LiveFault(.dropReply)
+        case .delayReply: LiveFault(.delayReply, milliseconds: time)
+        case .duplicateReply: LiveFault(.duplicateReply)
+        case .jumpClock: LiveFault(.jumpClock, milliseconds: choice.isMultiple(of: 2) ? time : -time)
+        case .kill, .abort, .terminate, .stop, .freeze, .killSupervisor, .killAll, .killDriver: nil
+        }
     }
 }

@@ -47,6 +47,8 @@ package struct CallerChannel: Sendable {
         package var isRecorded: Bool
         /// How many of its retries it had used.
         package var retriesUsed: Int
+        /// When the actor answered.
+        package var stamp = ReplyStamp(epoch: 0, version: 0)
     }
 
     private struct Call: Sendable {
@@ -235,7 +237,13 @@ package struct CallerChannel: Sendable {
         guard reply.epoch >= epoch, let call = calls.remove(reply.sequence) else { return [] }
         epoch = reply.epoch
         advanceFrontier()
-        let answer = Answer(outcome: reply.outcome, isRecorded: reply.isRecorded, retriesUsed: call.used)
+        let stamp = ReplyStamp(epoch: reply.epoch, version: reply.version, isRepeated: reply.isRepeated)
+        let answer = Answer(
+            outcome: reply.outcome,
+            isRecorded: reply.isRecorded,
+            retriesUsed: call.used,
+            stamp: stamp
+        )
         return transmitMore(after: [.resolve(reply.sequence, answer)])
     }
 

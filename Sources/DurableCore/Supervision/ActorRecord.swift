@@ -110,6 +110,8 @@ package struct LedgerEntry: Sendable, Hashable, Codable {
     package var stderrTail: String
     /// What happened when a life began, in an entry that is of no death; its cause says nothing then.
     package var notice: String?
+    /// Whether the death was injected to see what comes of it; `nil` for any other.
+    package var isInjected: Bool?
 
     /// The end of a life.
     package init(

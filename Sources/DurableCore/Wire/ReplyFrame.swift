@@ -25,6 +25,8 @@ package struct ReplyFrame: Sendable, Hashable {
     package var outcome: CallOutcome
     /// Whether the worker keeps a record of the call, by which it would answer if it came again.
     package var isRecorded: Bool
+    /// Whether this outcome is that of an earlier time, from such a record.
+    package var isRepeated = false
 
     package init(
         sequence: UInt64,
@@ -59,7 +61,7 @@ package struct ReplyFrame: Sendable, Hashable {
         writer.write(epoch)
         writer.write(version)
         outcome.write(to: &writer)
-        writer.write(UInt8(isRecorded ? 1 : 0))
+        writer.write(UInt8(isRepeated ? 2 : isRecorded ? 1 : 0))
     }
 
     /// Reads a payload that came from outside.
@@ -74,6 +76,7 @@ package struct ReplyFrame: Sendable, Hashable {
         switch try reader.readByte() {
         case 0: isRecorded = false
         case 1: isRecorded = true
+        case 2: (isRecorded, isRepeated) = (true, true)
         case let other: throw MalformedBytes("a reply's last byte is \(other)")
         }
         try reader.finish()

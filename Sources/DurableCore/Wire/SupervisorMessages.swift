@@ -59,6 +59,10 @@ package enum SupervisorRequest: Sendable, Hashable, Codable {
     case node(NodeRequest)
     /// Something about placement groups.
     case placementGroup(PlacementGroupRequest)
+    /// Something is to happen to a process.
+    case inject(FaultOrder)
+    /// The programs that use the runtime.
+    case drivers
     /// The driver leaves; what it owns ends.
     case leave
 }
@@ -71,6 +75,8 @@ package enum SupervisorResponse: Sendable, Hashable, Codable {
     case actors([ActorSummary])
     case nodes([NodeSummary])
     case placementGroups([PlacementGroupSummary])
+    /// By their numbers.
+    case processes([Int32])
     case done
     /// The driver has left, and nothing that it owned runs any more; whether the supervisor ends now.
     case left(isLast: Bool)
@@ -192,6 +198,8 @@ package enum WorkerCommand: Sendable, Hashable, Codable {
     case assign(Assignment)
     /// Do something with one of the actors that share the worker.
     case member(MemberCommand)
+    /// Show this fault.
+    case inject(LiveFault)
     /// You are known; go on.
     case adopted
     /// End now.
@@ -335,6 +343,8 @@ package enum WorkerReport: Sendable, Hashable, Codable {
     case noticed(ShardNumber, Incarnation, String)
     /// Another worker owns the shard by now; this one ends.
     case fenced(ShardNumber, Incarnation)
+    /// The worker shows the fault that it was told to from now on; in the order in which it was told.
+    case injected
     /// A worker that outlived its supervisor hands back its listening socket and its page, as descriptors.
     case handover(WorkerGreeting.Hosting)
 }

@@ -189,6 +189,7 @@ extension Inspection {
             "cause": .text(orNull: death.notice == nil ? "\(death.cause)" : nil),
             "notice": .text(orNull: death.notice),
             "restarted": .bool(death.isRestarted),
+            "injected": .bool(death.isInjected ?? false),
             "milliseconds": CBORValue(death.milliseconds),
             "stderr": .text(death.stderrTail),
         ])
@@ -262,7 +263,7 @@ extension Inspection {
                 WallClock.text(milliseconds: death.milliseconds), titles[death.actor] ?? "\(death.actor)",
                 death.typeDescription, "\(death.incarnation)", "\(death.pid)",
                 death.notice != nil ? "went on" : death.isRestarted ? "restarted" : "ended",
-                death.notice ?? "\(death.cause)",
+                death.notice ?? (death.isInjected == true ? "injected: \(death.cause)" : "\(death.cause)"),
             ])
         }
         return table.text

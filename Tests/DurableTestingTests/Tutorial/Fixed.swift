@@ -42,6 +42,26 @@ enum Fixed {
             #expect(verdict.isLinearizable, "\(verdict)")
         }
 
+        @Test(.chaos(.kill(every: .milliseconds(50)), .dropReply(every: .milliseconds(40)), seed: 42))
+        func `the actor's own order explains what guests saw`() async throws {
+            let seats = try await TestRuntime.current.getOrCreate(Seats.self, name: "hall")
+            let recorder = HistoryRecorder<Hall>()
+            for number in 1...40 {
+                try await recorder.record(.book) { try await seats.book("guest \(number)") }
+            }
+            let verdict = recorder.history.witness(from: Hall())
+            #expect(verdict.isWitnessed, "\(verdict)")
+        }
+
+        @Test(.chaos(.anything(every: .milliseconds(50)), seed: 42))
+        func `who was told to have a seat has it, and once`() async throws {
+            let seats = try await TestRuntime.current.getOrCreate(Seats.self, name: "hall")
+            let bookings = AcknowledgedChanges<String>()
+            try await bookings.record("Ada") { try await seats.book("Ada") }
+            try bookings.verify(try await seats.guests())
+            for _ in 0..<100 { try bookings.verify(try await seats.guests()) }
+        }
+
         @Test func `the schedule that found the bug finds nothing any more`() async throws {
             let faults = [ChaosFault(.kill, at: .milliseconds(142), choice: 318)]
             try await ActorRuntime.withRuntime { runtime in

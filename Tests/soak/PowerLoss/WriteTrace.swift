@@ -57,13 +57,6 @@ struct WriteTrace {
     }
 }
 
-/// Why a lane cannot go on.
-struct LaneError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}
-
 /// A page of memory that processes share by a file.
 // SAFETY: only atomic-sized fields are read and written, and a late value harms nobody.
 final class SharedNumbers: @unchecked Sendable {
