@@ -1,6 +1,10 @@
 internal import DurableCore
 internal import DurableLMDB
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// When a commit happens, for what expires.
 struct CommitTime {
     /// The shard's time.
@@ -9,6 +13,9 @@ struct CommitTime {
     var refresh: UInt64
 
     func after(_ milliseconds: UInt64) -> UInt64 {
+        #if SEEDED_BUGS
+        if SeededBug.keyExpiresAtOnce.isActive { return now }
+        #endif
         let (sum, overflows) = now.addingReportingOverflow(milliseconds)
         return overflows ? .max : sum
     }
@@ -88,6 +95,9 @@ extension RowWriter {
     /// Forgets the records that their callers need no more, after all of the transaction are stored.
     mutating func finishSessions(at time: CommitTime, _ transaction: inout WriteTransaction) throws {
         for var change in sessions.all {
+            #if SEEDED_BUGS
+            if SeededBug.recordForgottenEarly.isActive { change.firstIncomplete += 1 }
+            #endif
             if change.firstIncomplete > change.row.frontier, try forget(change, &transaction) {
                 // What is forgotten must not be run again: the frontier says up to where.
                 change.row.frontier = change.firstIncomplete

@@ -1,6 +1,10 @@
 internal import DurableCore
 internal import DurableStore
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Calls that were made before, and calls of which nobody can tell any more.
 extension ActorHost {
     /// Answers a call that was made before from its completion record. False when it has none.
@@ -17,6 +21,9 @@ extension ActorHost {
         progress.frontier = max(progress.frontier, call.firstIncomplete)
         progress.lastSeen = host.roughTime
         sessions[id.session] = progress
+        #if SEEDED_BUGS
+        if SeededBug.staleCopyRuns.isActive { progress.frontier = 0 }
+        #endif
         guard id.sequence >= progress.frontier else {
             // Its caller has had the outcome, and the record is gone: a copy of the frame was late.
             let message = "call \(id.sequence) was answered before, and its record is gone; it was not run again"
@@ -32,7 +39,12 @@ extension ActorHost {
             record = nil
         }
         guard let record else { return false }
-        guard record.fingerprint == inbound.fingerprint else {
+        #if SEEDED_BUGS
+        let isSame = SeededBug.reusedIDAnswered.isActive || record.fingerprint == inbound.fingerprint
+        #else
+        let isSame = record.fingerprint == inbound.fingerprint
+        #endif
+        guard isSame else {
             refuse(inbound, reused(call))
             return true
         }
@@ -51,6 +63,9 @@ extension ActorHost {
 
     /// Why a call that has no record must not be run.
     func refusal(of call: CallFrame) throws(StoreError) -> ActorError? {
+        #if SEEDED_BUGS
+        if SeededBug.expiredCallRuns.isActive { return nil }
+        #endif
         let kept = call.deduplication?.retentionMilliseconds ?? host.sessionLeaseMilliseconds
         let now = MachineClock.bootMilliseconds
         if call.firstSent > 0, now - min(now, call.firstSent) >= kept {
