@@ -59,6 +59,21 @@ import Testing
         }
     }
 
+    @Test func `what a dead worker has left is flushed before the next life writes anything`() async throws {
+        let faults = try DiskFaults(scratch, recording: true)
+        defer { faults.end() }
+        try await ActorRuntime.withRuntime(directory: faults.directory) { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            #expect(try await counter.append(1) == 1)
+            let before = Attempts.count(in: faults.record)
+            kill(try await counter.processID(), SIGKILL)
+            #expect(try await counter.append(2) == 1)
+            let record = try Data(contentsOf: URL(fileURLWithPath: faults.record)).dropFirst(before)
+            let kinds = try DiskTrace(base: Data(), record: Data(record)).operations.map(\.kind)
+            #expect(kinds.count > 2 && kinds.first == 2, "\(kinds)")
+        }
+    }
+
     @Test func `with .process the state is that of one commit, or the damage is found`() async throws {
         let (disk, acknowledged) = try await trace(.process)
         let seed = UInt64.random(in: 0...UInt64.max)
