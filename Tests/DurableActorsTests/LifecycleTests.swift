@@ -80,8 +80,9 @@ import Testing
     @Test func `what a call changed before it threw is stored`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            let pid = try await counter.processID()
             await #expect(throws: Refusal.self) { try await counter.addThenThrow(7) }
-            kill(try await counter.processID(), SIGKILL)
+            kill(pid, SIGKILL)
             #expect(try await counter.read() == 7)
         }
     }

@@ -274,10 +274,10 @@ extension ActorHost {
         _ activation: Activation,
         isKept: Bool
     ) throws -> WriteSet? {
+        let changes = try activation.takeChanges()
         #if SEEDED_BUGS
         if case .threw = outcome, SeededBug.thrownChangesUnstored.isActive { return nil }
         #endif
-        let changes = try activation.takeChanges()
         guard !changes.isEmpty || isKept else { return nil }
         let id = call.frame.id
         let completion = Completion(
