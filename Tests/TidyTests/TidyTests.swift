@@ -20,7 +20,7 @@ struct TidyTests {
 }
 
 /// The wrong variants of the product that `Tests/seeded-bugs/run` has the tests find.
-struct SeededBugTests {
+struct WrongVariantTests {
     @Test func theBugsAreNotInAnOrdinaryBuild() {
         #if SEEDED_BUGS
         Issue.record("this build has seeded bugs: make it without DURABLE_SEEDED_BUGS")
@@ -121,7 +121,7 @@ struct RuleTests {
         #expect(found(Rule.safety, "// \(claim)\n", in: "Sources/CBOR/A.swift").isEmpty)
     }
 
-    @Test func aSeededBugInAnOrdinaryBuildIsFound() {
+    @Test func aWrongVariantInAnOrdinaryBuildIsFound() {
         let (on, bug, off) = ("#if SEEDED_BUGS", "    if SeededBug.noSync.isActive { return }", "#endif")
         func lines(_ lines: String...) -> [Int] {
             found(Rule.seededBugs, lines.joined(separator: "\n"), in: "Sources/CBOR/A.swift")
