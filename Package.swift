@@ -1,13 +1,17 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+/// Whether wrong variants of the product are built in, for the tests to find: see docs/testing/seeded-bugs.md.
+let hasSeededBugs = Context.environment["DURABLE_SEEDED_BUGS"] == "1"
+
 /// One list of settings for every target of the package.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (hasSeededBugs ? [.define("SEEDED_BUGS")] : [])
 
 let package = Package(
     name: "durable-actors",
@@ -223,4 +227,19 @@ if Context.environment["DURABLE_FUZZ"] != nil {
             swiftSettings: settings
         )
     )
+}
+
+if hasSeededBugs {
+    package.targets.append(
+        .target(
+            name: "SeededBugs",
+            path: "Tests/seeded-bugs",
+            exclude: ["lanes.txt", "run"],
+            swiftSettings: settings
+        )
+    )
+    let seeded: Set = [
+        "DurableCore", "DurableLMDB", "DurableProcess", "DurableStore", "DurableSupervisor", "DurableActors",
+    ]
+    for target in package.targets where seeded.contains(target.name) { target.dependencies.append("SeededBugs") }
 }

@@ -2,6 +2,10 @@ internal import CLMDB
 internal import Glibc
 internal import Synchronization
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 extension Environment {
     /// Runs a body as one write transaction, committed when it returns and undone when it throws.
     ///
@@ -88,6 +92,11 @@ extension Environment {
         let status = transaction.commit()
         if status == MDB_MAP_FULL { return .full(nil) }
         if status != 0 { throw wrap(failedCommit(status)) }
+        #if SEEDED_BUGS
+        var info = MDB_envinfo()
+        mdb_env_info(handle.pointer, &info)
+        if SeededBug.syncNowAndThen.isActive, info.me_last_txnid % 16 == 0 { mdb_env_sync(handle.pointer, 1) }
+        #endif
         return .committed(result)
     }
 
@@ -115,6 +124,9 @@ extension Environment {
         let error = LMDBError(status: status, while: "committing", at: directory)
         // A negative status comes from LMDB before anything was written.
         if status < 0 && status != MDB_PANIC { return error }
+        #if SEEDED_BUGS
+        if SeededBug.failedSyncForgotten.isActive { return error }
+        #endif
         let isSafe = error.code == .noSpace && mdb_env_sync(handle.pointer, 1) == 0 && canBeginRead()
         if !isSafe { isBroken.store(true, ordering: .releasing) }
         return error

@@ -2,6 +2,10 @@ internal import CLMDB
 internal import Glibc
 internal import Synchronization
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// One open LMDB environment: a directory of named databases with one writer at a time.
 ///
 /// Transactions are closures that cannot suspend, so each begins, works and ends on one thread; a commit on another one
@@ -117,6 +121,10 @@ package final class Environment: Sendable {
         _ place: Place,
         _ options: EnvironmentOptions
     ) throws(LMDBError) {
+        #if SEEDED_BUGS
+        var options = options
+        if SeededBug.noSyncAtOpen.isActive { options.syncsWhenOpened = false }
+        #endif
         let syncs = !options.readOnly && options.syncsWhenOpened
         var status: Int32 = syncs ? mdb_env_sync(handle.pointer, 1) : 0
         guard status == 0 else { throw LMDBError(status: status, while: "syncing after open", at: place.directory) }

@@ -1,6 +1,10 @@
 internal import CLMDB
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Makes environments appear whole or not at all, whatever kills the process meanwhile.
 ///
 /// LMDB rejects a file whose creation was cut short. So a new one is finished in a temporary directory, made durable,
@@ -14,6 +18,13 @@ struct EnvironmentCreation {
     /// Creates the environment unless there is a data file already, which is never touched.
     /// - Returns: Whether it was created; then all of it is durable.
     func createIfMissing() throws(LMDBError) -> Bool {
+        #if SEEDED_BUGS
+        if SeededBug.createdInPlace.isActive, try FileSystem.kind(of: place.dataFile) == .absent {
+            mkdir(place.directory, 0o700)
+            try fill(place)
+            return true
+        }
+        #endif
         for _ in 0..<Self.attemptsMax {
             switch try FileSystem.kind(of: place.directory) {
             case .other:

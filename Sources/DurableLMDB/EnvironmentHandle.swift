@@ -1,6 +1,10 @@
 internal import CLMDB
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// LMDB's own handle of an open environment.
 // SAFETY: LMDB's environments may be used from any thread; `MapGate` keeps every use away from the close.
 struct EnvironmentHandle: @unchecked Sendable {
@@ -18,6 +22,11 @@ struct EnvironmentHandle: @unchecked Sendable {
 
     /// Opens the files of an existing directory. LMDB creates what is missing in it.
     static func open(_ place: Place, _ settings: Settings) throws(LMDBError) -> EnvironmentHandle {
+        #if SEEDED_BUGS
+        var settings = settings
+        if SeededBug.noSync.isActive || SeededBug.syncNowAndThen.isActive { settings.flags |= MDB_NOSYNC }
+        if SeededBug.noMetaSync.isActive { settings.flags |= MDB_NOMETASYNC }
+        #endif
         var attempt = 0
         while true {
             do throws(LMDBError) {
@@ -55,6 +64,9 @@ struct EnvironmentHandle: @unchecked Sendable {
 
     /// LMDB leaves its main descriptor open across exec, which would hand every child a writable data file.
     private static func closeOnExec(_ environment: OpaquePointer) -> Int32 {
+        #if SEEDED_BUGS
+        if SeededBug.descriptorInherited.isActive { return 0 }
+        #endif
         var descriptor: Int32 = -1
         let status = mdb_env_get_fd(environment, &descriptor)
         if status != 0 { return status }

@@ -1,6 +1,10 @@
 internal import CLMDB
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Where the files of an environment are.
 struct Place: Sendable {
     let directory: String
@@ -56,6 +60,9 @@ enum FileSystem {
 
     /// Makes what was created or renamed in a directory survive a power loss.
     static func syncDirectory(_ path: String) throws(LMDBError) {
+        #if SEEDED_BUGS
+        if SeededBug.noDirectorySync.isActive { return }
+        #endif
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .lastSystemError(while: "opening the directory to sync it", at: path) }
         defer { close(descriptor) }

@@ -1,6 +1,10 @@
 internal import CDurable
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 extension ProcessHandle {
     /// Starts a process in a session of its own, with only the descriptors that the configuration names.
     ///
@@ -60,6 +64,9 @@ extension ProcessHandle {
             descriptor: descriptor,
             watchToken: WatchedProcesses.enter(pid)
         )
+        #if SEEDED_BUGS
+        if SeededBug.adoptedByNumberAlone.isActive { return handle.isAlive ? handle : nil }
+        #endif
         // Alive after the look at /proc, so the look was at the process that the pidfd names.
         return found?.startTime == startTime && handle.isAlive ? handle : nil
     }

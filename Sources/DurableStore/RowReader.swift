@@ -2,6 +2,10 @@ internal import CBOR
 internal import DurableCore
 internal import DurableLMDB
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Reads rows within one transaction, checksums compared.
 enum RowReader {
     /// All checkpointed properties of an actor.
@@ -22,6 +26,9 @@ enum RowReader {
             } catch let error as LMDBError {
                 throw error
             } catch {
+                #if SEEDED_BUGS
+                if SeededBug.unreadableStartsAnew.isActive { continue }
+                #endif
                 throw MalformedBytes("property \"\(row.name)\" of actor \(actor): \(error)")
             }
         }

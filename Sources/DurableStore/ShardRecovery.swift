@@ -1,5 +1,9 @@
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// What comes before a shard is opened whose last commits may never have reached the disk: after a crash of the
 /// machine its file is checked, and a damaged one gives way to the newest sound snapshot.
 struct ShardRecovery {
@@ -30,6 +34,9 @@ struct ShardRecovery {
     private func settle() throws(StoreError) {
         do throws(StoreError) {
             let version = try ShardCheck.version(of: directory)
+            #if SEEDED_BUGS
+            if SeededBug.olderThanSnapshotTaken.isActive { return }
+            #endif
             let reason = "\(data) is older than the newest snapshot: version \(version)"
             let newer = snapshots.versions.filter { $0 > version }
             guard try fallBack(to: newer, because: StoreError(.unreadable, reason)) != nil else { return }

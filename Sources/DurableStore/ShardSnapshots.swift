@@ -2,6 +2,10 @@ internal import DurableCore
 internal import DurableLMDB
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Flushed copies of a shard, in `snapshots/<version>/` beside its file: what is left when a power loss damages it.
 struct ShardSnapshots {
     /// The shard's directory.
@@ -31,6 +35,9 @@ struct ShardSnapshots {
 
     /// Removes all but the newest.
     func prune(keeping count: Int) {
+        #if SEEDED_BUGS
+        let count = SeededBug.snapshotsAllPruned.isActive ? 0 : count
+        #endif
         for version in versions.dropFirst(count) {
             let path = path(version)
             // What cannot be removed now is tried again after the next snapshot.

@@ -1,6 +1,10 @@
 package import DurableCore
 internal import DurableLMDB
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Writing.
 extension ShardStore {
     /// Commits write sets together, if the shard is still ours. When it throws, nothing of them is stored.
@@ -10,6 +14,9 @@ extension ShardStore {
         let time = commitTime
         let group = WriteGroup(writeSets)
         var fenceRow: [UInt8] = []
+        #if SEEDED_BUGS
+        if SeededBug.epochCheckedOutside.isActive { try verifyOwnership() }
+        #endif
         let (written, marks) = try write("committing") { transaction throws in
             let stored = try self.ownedFence(transaction)
             let firstNewRows = stored.nextRows
@@ -59,6 +66,9 @@ extension ShardStore {
         // What this process has written itself needs no reading.
         if isOurs { return committedFence.fence }
         let stored = try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
+        #if SEEDED_BUGS
+        if SeededBug.epochUnchecked.isActive || SeededBug.epochCheckedOutside.isActive { return stored ?? fence }
+        #endif
         guard let stored, stored.isOwned(by: fence) else { throw fencedError(stored) }
         return stored
     }
@@ -82,6 +92,11 @@ extension ShardStore {
             var writer = RowWriter(databases: databases, fence: self.fence, contents: self.contents)
             var room = limit
             while room > 0, let (rows, _) = try transaction.first(in: databases.discarded) {
+                #if SEEDED_BUGS
+                if SeededBug.sweepTakesTooMuch.isActive {
+                    try writer.deletePrefix(Array(rows.dropLast()), in: databases.entries, &transaction)
+                }
+                #endif
                 var keys: [[UInt8]] = []
                 var nested: [[UInt8]] = []
                 try transaction.forEach(prefix: rows, in: databases.entries) { key, value in

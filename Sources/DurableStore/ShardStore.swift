@@ -2,6 +2,10 @@ internal import CBOR
 package import DurableCore
 internal import DurableLMDB
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// One shard's environment, opened by its owner.
 ///
 /// Used on the worker's loop thread only: transactions begin, run and end there, synchronously.
@@ -130,6 +134,9 @@ package final class ShardStore {
         let stored = try read("reading the shard's owner") { transaction throws in
             try transaction.get(ShardLayout.fenceKey, in: databases.meta).map { try Fence(decoding: $0) }
         }
+        #if SEEDED_BUGS
+        if SeededBug.readUnchecked.isActive { return }
+        #endif
         guard stored?.isOwned(by: fence) == true else { throw fencedError(stored) }
     }
 

@@ -4,6 +4,10 @@ internal import DurableProcess
 internal import DurableTransport
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Requests of drivers and workers, and their answers.
 extension Supervisor {
     /// A request arrived; `driver` is who sent it, `nil` for a worker.
@@ -67,6 +71,9 @@ extension Supervisor {
             answer(lookup(name: name, namespace: namespace, executable: executable))
         case .kill(let id, let noRestart):
             kill(id, because: .killed, noRestart: noRestart) { [self] response in
+                #if SEEDED_BUGS
+                if SeededBug.killAnsweredEarly.isActive { answer(response) }
+                #endif
                 // Whoever was told of an end sees no supervisor that does not know of it.
                 persistWaiters.append { answer(response) }
                 persistSoon()
@@ -170,6 +177,15 @@ extension Supervisor {
         faults.passes(.supervisorBeforeCreation, incarnation: 0)
         let created = creations
         creations = []
+        #if SEEDED_BUGS
+        if SeededBug.spawnAnsweredEarly.isActive {
+            for (record, answer) in created {
+                activate(hosting(record), record.shard)
+                answer(.location(ActorLocation(record)))
+            }
+            return persistSoon()
+        }
+        #endif
         if let error = persist() {
             let ids = Set(created.map(\.record.id))
             changes.records.removeAll { ids.contains($0.id) }

@@ -4,6 +4,10 @@ internal import DurableProcess
 internal import DurableTransport
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// What slots decide, done: assignments, kills, ends.
 extension Supervisor {
     /// Performs what a slot returned.
@@ -166,6 +170,9 @@ extension Supervisor {
         let updated = registry.update(record.id) {
             $0.incarnation = incarnation
             $0.worker = worker.identity
+            #if SEEDED_BUGS
+            if SeededBug.restartsNotStored.isActive { return }
+            #endif
             $0.policy = policy
         }
         guard let updated, let listener = hosted.listener, let page = worker.page else { return }
@@ -218,6 +225,14 @@ extension Supervisor {
             exitWithoutWorker(shard, hosted, .unresponsive)
             return
         }
+        #if SEEDED_BUGS
+        if SeededBug.replacedBeforeGone.isActive {
+            worker.phase = .abandoned
+            hosted.worker = nil
+            defer { worker.kill() }
+            return exitWithoutWorker(shard, hosted, .unresponsive)
+        }
+        #endif
         worker.kill()
     }
 

@@ -2,6 +2,10 @@ internal import DurableCore
 internal import DurableProcess
 internal import DurableTransport
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Workers of a former supervisor that the registry does not name: spares, and those that were given a shard in its
 /// last moment, before that was stored.
 ///
@@ -16,6 +20,9 @@ extension Supervisor {
             guard stranger(identity) != nil else { continue }
             strangers.insert(found.pid)
         }
+        #if SEEDED_BUGS
+        if SeededBug.strangersNotAwaited.isActive { strangers = [] }
+        #endif
         guard !strangers.isEmpty else { return releaseRestarts() }
         // Spares end with their supervisor, and the others return at once, unless they stand still.
         loop.schedule(after: Limits.workerReturnTimeout) { [self] in

@@ -2,6 +2,10 @@ internal import DurableCore
 internal import DurableProcess
 internal import Glibc
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// The supervisor's role: takes the directory, tells the driver that started it, serves until nobody needs it.
 package enum SupervisorMain {
     /// Never returns. Called before `main` in a process that a driver spawned for this role.
@@ -33,6 +37,9 @@ package enum SupervisorMain {
         guard lock >= 0 else {
             throw RuntimeDirectory.unusable(layout.lock, "cannot be opened: \(RuntimeDirectory.reason(errno))")
         }
+        #if SEEDED_BUGS
+        if SeededBug.supervisorWithoutLock.isActive { return lock }
+        #endif
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
             return nil

@@ -77,6 +77,16 @@ import Testing
         }
     }
 
+    @Test func `what a call changed before it threw is stored`() async throws {
+        try await ActorRuntime.withRuntime { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            let pid = try await counter.processID()
+            await #expect(throws: Refusal.self) { try await counter.addThenThrow(7) }
+            kill(pid, SIGKILL)
+            #expect(try await counter.read() == 7)
+        }
+    }
+
     @Test func `a constructor that throws ends the actor at once, with its message`() async throws {
         let scratch = ScratchDirectory()
         try await ActorRuntime.withRuntime { runtime in

@@ -52,9 +52,14 @@ import Testing
                 $0.isEmpty
             }
             kill(supervisor, SIGKILL)
+            try await eventually("the third life is there") {
+                try await counter.actorSystem.summary(of: counter).processID
+            } is: { process in
+                process.map { Processes.isAlive($0) && !strangers.contains($0) } ?? false
+            }
+            #expect(strangers.filter(Processes.isAlive) == [], "they have ended before")
             let third = try await counter.add(10)
             #expect(third == (durability == .none ? 10 : 11))
-            #expect(strangers.filter(Processes.isAlive) == [], "they have ended before")
             let sum = try await counter.add(10)
             #expect(sum == third + 10)
         }

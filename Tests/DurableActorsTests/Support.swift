@@ -48,6 +48,15 @@ enum Processes {
 
     static func state(of pid: Int32) -> Character? { fields(of: pid)?.first?.first }
 
+    /// The states of a process's threads.
+    static func states(of pid: Int32) -> Set<String> {
+        Set(
+            RuntimeDirectory.entries(of: "/proc/\(pid)/task").compactMap { task in
+                fields(at: "/proc/\(pid)/task/\(task)/stat")?.first.map(String.init)
+            }
+        )
+    }
+
     /// Whether every thread of a process has stopped; threads stop one after the other.
     static func isStopped(_ pid: Int32) -> Bool {
         let tasks = RuntimeDirectory.entries(of: "/proc/\(pid)/task")

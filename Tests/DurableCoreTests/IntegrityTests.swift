@@ -47,6 +47,15 @@ struct IntegrityTests {
         }
     }
 
+    @Test func aFlippedBitIsFoundAnywhereInALargeValue() {
+        let value = StoredValue.seal([UInt8](repeating: 7, count: 300_000))
+        for place in Array(stride(from: 0, to: value.count, by: 4099)) + [value.count - 1] {
+            var damaged = value
+            damaged[place] ^= 1
+            #expect(throws: MalformedBytes.self, "byte \(place)") { try StoredValue.open(damaged) }
+        }
+    }
+
     @Test func tornLengthenedAndForeignValuesAreRefused() {
         let value = StoredValue.seal(Array("payload".utf8))
         for count in 0..<value.count {

@@ -81,6 +81,23 @@ struct DiskTests {
         reader.close()
     }
 
+    @Test func aCreatedEnvironmentIsThereAfterAPowerLoss() throws {
+        let volume = try Volume(.ext4)
+        let stores = ["new", "existing"].map { "\(volume.path)/\($0)" }
+        try FileManager.default.createDirectory(atPath: stores[1], withIntermediateDirectories: false)
+        sync()
+        // One power loss each: what flushes the one could flush the other as well.
+        for store in stores {
+            try Environment.small(at: store).close()
+            try volume.shutDown()
+            try volume.unmount()
+            try volume.mount()
+            var options = EnvironmentOptions.small()
+            options.createsIfMissing = false
+            #expect(refusal(opening: store, options) == nil)
+        }
+    }
+
     @Test func afterADiskFailureWritesAreRefusedUntilItIsOpenedAgain() throws {
         let volume = try Volume(.ext4)
         let store = volume.path + "/store"

@@ -86,6 +86,23 @@ struct GroupTests {
         if durability == .process { #expect(try ShardCheck.version(of: folder.shard) == 4) }
     }
 
+    @Test func `what was discarded is deleted a few rows at a time, and its neighbours stay`() throws {
+        try withShard(folder.shard) { store, _ throws in
+            try store.register(Sample.actor, as: Sample.record, state: nil)
+            let (given, kept) = (store.makeRows(), store.makeRows())
+            for rows in [given, kept] {
+                let entries = (0..<20).map { WriteSet.Change.entry(rows, key: [$0], payload: [$0]) }
+                try store.commit([WriteSet(actor: Sample.actor, changes: entries)])
+            }
+            try store.commit([WriteSet(actor: Sample.actor, changes: [.discard(given)])])
+            var sweeps = 1
+            while try store.sweepDiscarded(limit: 6) { sweeps += 1 }
+            #expect(sweeps > 3)
+            #expect(try store.entries(from: [], of: given, limit: 100) == [])
+            #expect(try store.entries(from: [], of: kept, limit: 100).map(\.key) == (0..<20).map { [$0] })
+        }
+    }
+
     @Test func `an actor that ends leaves nothing of the calls in its last group`() throws {
         try withShard(folder.shard) { store, _ throws in
             try store.register(Sample.actor, as: Sample.record, state: nil)

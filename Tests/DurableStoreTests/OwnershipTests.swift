@@ -2,6 +2,7 @@ import CBOR
 import DurableCore
 import DurableLMDB
 import DurableStore
+import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))
@@ -37,6 +38,32 @@ struct OwnershipTests {
             #expect(try store.load(ActorID(high: 7, low: 7)) == nil)
             #expect(try store.completion(of: Sample.call(1), for: Sample.actor) == nil)
             #expect(store.fence.version == 1, "a fenced commit is no version")
+        }
+    }
+
+    /// The old owner has looked at everything that it can look at before its transaction, and waits for the writer's lock
+    /// in which its successor claims the shard.
+    @Test func anOwnerThatLosesItsShardWhileItsCommitWaitsCommitsNothing() throws {
+        try withShard(folder.shard) { store, _ throws in
+            try store.register(Sample.actor, as: Sample.record, state: Sample.set(["a": [1]]))
+            let input = Pipe()
+            let child = try Child.start("claim-when-told", folder.shard, input: input)
+            let said = child.output.fileHandleForReading.availableData
+            #expect(said == Data("inside\n".utf8))
+            let waiter = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+            Thread.detachNewThread {
+                var sightings = 0
+                while sightings < 20 {
+                    sightings = waitsForALock(waiter) ? sightings + 1 : 0
+                    usleep(500)
+                }
+                input.fileHandleForWriting.write(Data("\n".utf8))
+            }
+            #expect(storeError { try store.commit([Sample.set(["a": [2]])]) }?.code == .fenced)
+            child.process.waitUntilExit()
+        }
+        try withShard(folder.shard) { store, _ throws in
+            #expect(try store.load(Sample.actor)?.fields.values == ["a": [1]])
         }
     }
 
@@ -172,4 +199,15 @@ struct DamageTests {
         #expect(error?.code == .unreadable)
         try Environment.open(directory: directory, options: options).close()
     }
+}
+
+/// Whether a thread, by its path below `/proc`, waits in a futex.
+private func waitsForALock(_ thread: String) -> Bool {
+    #if arch(x86_64)
+    let futex = 202
+    #else
+    let futex = 98
+    #endif
+    let call = try? String(contentsOfFile: "/proc/\(thread)/syscall", encoding: .utf8)
+    return call?.split(separator: " ").first.flatMap { Int($0) } == futex
 }

@@ -42,7 +42,12 @@ enum Child {
         return process.terminationReason == .uncaughtSignal
     }
 
-    private static func start(_ command: String, _ directory: String) throws -> (Process, Pipe) {
+    /// Starts it and returns it with its output.
+    static func start(
+        _ command: String,
+        _ directory: String,
+        input: Pipe? = nil
+    ) throws -> (process: Process, output: Pipe) {
         let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let places = [folder, bundle].map { $0.appendingPathComponent("StoreTestChild") }
@@ -52,6 +57,7 @@ enum Child {
         process.executableURL = executable
         process.arguments = [command, directory]
         process.standardOutput = output
+        if let input { process.standardInput = input }
         try process.run()
         return (process, output)
     }

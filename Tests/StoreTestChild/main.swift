@@ -18,6 +18,17 @@ func claim(_ directory: String) throws(StoreError) {
     say("epoch \(try store.claim(pid: getpid(), incarnation: 7))")
 }
 
+/// Takes the shard, and stays within its transaction until there is a line on standard input.
+func claimWhenTold(_ directory: String) throws(StoreError) {
+    let store = try ShardStore.open(directory: directory, durability: .process) { point in
+        guard point == .workerInsideClaim else { return }
+        say("inside")
+        _ = readLine()
+    }
+    defer { store.close() }
+    _ = try store.claim(pid: getpid(), incarnation: 7)
+}
+
 /// Reads the shard as a tool does and says what it holds, a line each.
 func read(_ directory: String) throws(StoreError) {
     let (fence, actors) = try ShardReader.read(directory)
@@ -70,6 +81,7 @@ do throws(StoreError) {
     let directory = CommandLine.arguments[2]
     switch CommandLine.arguments[1] {
     case "claim": try claim(directory)
+    case "claim-when-told": try claimWhenTold(directory)
     case "read": try read(directory)
     case "die-reading": try readAndDie(directory)
     case "die-inside-commit": try commitAndDie(directory, isInside: true)

@@ -23,7 +23,7 @@ struct Rule: Sendable, CustomStringConvertible {
         check(file).map { Finding(path: file.path, line: $0.line, what: $0.what) }
     }
 
-    static let all = [layers, importAccess, length, forcedTry, forcedCast, unfinishedMarks, safety]
+    static let all = [layers, importAccess, length, forcedTry, forcedCast, unfinishedMarks, safety, seededBugs]
 
     /// The modules of ours that each target may import: those below it. Others are not ours and not looked at.
     static let layersBelow: [String: Set<String>] = {
@@ -97,6 +97,21 @@ struct Rule: Sendable, CustomStringConvertible {
         return lines(in: file, with: claims).filter { finding in
             let above = file.lines[..<(finding.line - 1)].suffix(3)
             return !above.contains { $0.contains("// SAFETY:") }
+        }
+    }
+
+    static let seededBugs = Rule("seeded bugs are in a build of their own alone") { file in
+        // Whether each block that is open is compiled with the bugs only.
+        var blocks: [Bool] = []
+        return file.code.compactMap { line in
+            let words = line.text.split(whereSeparator: \.isWhitespace)
+            switch words.first {
+            case "#if": blocks.append(words.dropFirst() == ["SEEDED_BUGS"])
+            case "#else", "#elseif": if !blocks.isEmpty { blocks[blocks.count - 1] = false }
+            case "#endif": _ = blocks.popLast()
+            default: break
+            }
+            return line.text.contains("SeededBug") && !blocks.contains(true) ? (line.number, "a seeded bug") : nil
         }
     }
 

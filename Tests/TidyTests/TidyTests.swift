@@ -19,6 +19,33 @@ struct TidyTests {
     }
 }
 
+/// The wrong variants of the product that `Tests/seeded-bugs/run` has the tests find.
+struct WrongVariantTests {
+    @Test func theBugsAreNotInAnOrdinaryBuild() {
+        #if SEEDED_BUGS
+        Issue.record("this build has seeded bugs: make it without DURABLE_SEEDED_BUGS")
+        #endif
+    }
+
+    @Test func eachBugHasItsPlaceInTheSourcesAndItsLane() throws {
+        let folder = Package.root.appendingPathComponent("Tests/seeded-bugs")
+        func lines(_ name: String) throws -> [Substring] {
+            try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8).split(separator: "\n")
+        }
+        let bugs = try lines("SeededBug.swift").compactMap { line -> String? in
+            let words = line.split(separator: " ")
+            return words.count == 2 && words[0] == "case" ? String(words[1]) : nil
+        }
+        #expect(bugs.count >= 25)
+        let lanes = try lines("lanes.txt").filter { !$0.hasPrefix("#") }.compactMap { $0.split(separator: " ").first }
+        #expect(lanes.map(String.init).sorted() == bugs.sorted())
+        let code = try Package.files().filter { $0.target != nil }.flatMap { $0.code.map(\.text) }
+        for bug in bugs {
+            #expect(code.contains { $0.contains("SeededBug.\(bug).isActive") }, "\(bug) is nowhere")
+        }
+    }
+}
+
 /// Each rule is able to fail, and to let pass what is right.
 struct RuleTests {
     private func found(_ rule: Rule, _ text: String, in path: String) -> [Int] {
@@ -92,6 +119,18 @@ struct RuleTests {
         #expect(found(Rule.safety, "\(reason)\n\(claim)\n", in: "Sources/CBOR/A.swift").isEmpty)
         #expect(found(Rule.safety, "\(reason)\n/// Doc.\n@Attribute\n\(claim)\n", in: "Sources/CBOR/A.swift").isEmpty)
         #expect(found(Rule.safety, "// \(claim)\n", in: "Sources/CBOR/A.swift").isEmpty)
+    }
+
+    @Test func aWrongVariantInAnOrdinaryBuildIsFound() {
+        let (on, bug, off) = ("#if SEEDED_BUGS", "    if SeededBug.noSync.isActive { return }", "#endif")
+        func lines(_ lines: String...) -> [Int] {
+            found(Rule.seededBugs, lines.joined(separator: "\n"), in: "Sources/CBOR/A.swift")
+        }
+        #expect(lines(on, bug, off, "  #if SEEDED_BUGS", "internal import SeededBugs", off) == [])
+        #expect(lines(bug, on, off, bug) == [1, 4])
+        #expect(lines(on, "#else", bug, off) == [3])
+        #expect(lines("#if DEBUG", bug, on, bug, off, bug, off) == [2, 6])
+        #expect(lines("#if !SEEDED_BUGS", bug, off) == [2])
     }
 
     @Test func theTargetOfAFileIsItsFolderInSources() {

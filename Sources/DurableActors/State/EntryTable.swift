@@ -2,6 +2,10 @@ internal import CBOR
 internal import DurableCore
 internal import DurableStore
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// A collection as its cell sees it.
 protocol StoredTable: AnyObject {
     /// Where its rows are; `nil` before they are first stored.
@@ -219,6 +223,9 @@ extension EntryTable {
         // In the order of their keys, so that new rows fill pages one after the other.
         for (key, item) in pending.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             guard let item else {
+                #if SEEDED_BUGS
+                if SeededBug.removedEntryReturns.isActive { continue }
+                #endif
                 changes.append(.removeEntry(place, key: key))
                 continue
             }

@@ -4,6 +4,10 @@ internal import DurableCore
 internal import DurableStore
 internal import DurableTransport
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Deduplication and turns.
 extension ActorHost {
     /// Answers a call that was made before, and lets a new one in.
@@ -225,6 +229,9 @@ extension ActorHost {
                 isRecorded: writeSet != nil,
                 released: released
             )
+            #if SEEDED_BUGS
+            if writeSet == nil, SeededBug.readBeforeCommit.isActive { answerAtOnce(held) }
+            #endif
             host.gate.hold(writeSet, reply: held)
         } catch {
             return cannotEncode(error, endOf: call)
@@ -268,6 +275,9 @@ extension ActorHost {
         isKept: Bool
     ) throws -> WriteSet? {
         let changes = try activation.takeChanges()
+        #if SEEDED_BUGS
+        if case .threw = outcome, SeededBug.thrownChangesUnstored.isActive { return nil }
+        #endif
         guard !changes.isEmpty || isKept else { return nil }
         let id = call.frame.id
         let completion = Completion(

@@ -1,6 +1,10 @@
 internal import DurableCore
 internal import DurableStore
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Calls that were made before, and calls of which nobody can tell any more.
 extension ActorHost {
     /// Answers a call that was made before from its completion record. False when it has none.
@@ -31,7 +35,12 @@ extension ActorHost {
             record = nil
         }
         guard let record else { return false }
-        guard record.fingerprint == inbound.fingerprint else {
+        #if SEEDED_BUGS
+        let isSame = SeededBug.reusedIDAnswered.isActive || record.fingerprint == inbound.fingerprint
+        #else
+        let isSame = record.fingerprint == inbound.fingerprint
+        #endif
+        guard isSame else {
             refuse(inbound, reused(call))
             return true
         }
@@ -51,6 +60,9 @@ extension ActorHost {
 
     /// Why a call that has no record must not be run.
     func refusal(of call: CallFrame) throws(StoreError) -> ActorError? {
+        #if SEEDED_BUGS
+        if SeededBug.expiredCallRuns.isActive { return nil }
+        #endif
         let kept = call.deduplication?.retentionMilliseconds ?? host.sessionLeaseMilliseconds
         let now = MachineClock.bootMilliseconds
         if let age = SessionProgress.unknowableAge(of: call, kept: kept, now: now) {

@@ -1,6 +1,10 @@
 internal import DurableCore
 internal import DurableStore
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Calls that crashed earlier lives: they are answered and not run.
 extension WorkerHost {
     /// Makes durable what the supervisor has decided, and reads what was decided before.
@@ -46,7 +50,12 @@ extension ActorHost {
             outcome: outcome,
             deduplication: call.frame.deduplication
         )
+        #if SEEDED_BUGS
+        var writeSet = WriteSet(actor: id, changes: [.deadLetter(call.frame.id, letter)], completion: completion)
+        if SeededBug.deadLetterUnrecorded.isActive { writeSet.completion = nil }
+        #else
         let writeSet = WriteSet(actor: id, changes: [.deadLetter(call.frame.id, letter)], completion: completion)
+        #endif
         host.gate.hold(writeSet, reply: WorkerHost.HeldReply(actor: self, call: call, outcome: outcome))
         // Not at the end of the batch: the next call in line may be poison as well.
         host.flush()

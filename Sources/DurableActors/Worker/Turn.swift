@@ -2,6 +2,10 @@ internal import DurableCore
 internal import DurableTransport
 internal import Synchronization
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// The turn that a task belongs to: which actor runs which call. Carried by the task and by its children.
 final class Turn: Sendable {
     @TaskLocal static var current: Turn?
@@ -76,6 +80,9 @@ final class Turn: Sendable {
         _ method: String,
         _ arguments: @autoclosure () throws -> [[UInt8]]
     ) rethrows -> ChildCall? {
+        #if SEEDED_BUGS
+        if SeededBug.childCallsUnnamed.isActive { return nil }
+        #endif
         guard let call, call.isRetriable || call.deduplication != nil else { return nil }
         let arguments = try arguments()
         return children.begin(

@@ -3,6 +3,10 @@ internal import DurableProcess
 internal import DurableStore
 internal import DurableTransport
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// The commit group and the output gate.
 extension WorkerHost {
     /// Commits what finished turns changed, then lets their replies go. At the end of each batch of the loop.
@@ -10,6 +14,20 @@ extension WorkerHost {
         forgetTime()
         guard isOpen, let group = gate.take() else { return }
         do throws(StoreError) {
+            #if SEEDED_BUGS
+            if SeededBug.replyBeforeCommit.isActive { for held in group.replies { held.actor.answerAtOnce(held) } }
+            if SeededBug.completionApart.isActive {
+                let changes = group.writeSets.map { WriteSet(actor: $0.actor, changes: $0.changes, schema: $0.schema) }
+                if !changes.isEmpty { try store?.commit(changes) }
+            }
+            if SeededBug.turnInPieces.isActive {
+                for set in group.writeSets {
+                    for change in set.changes {
+                        try store?.commit([WriteSet(actor: set.actor, changes: [change], schema: set.schema)])
+                    }
+                }
+            }
+            #endif
             if let store, group.writeSets.isEmpty {
                 // A read is only worth something while the shard is ours.
                 try store.verifyOwnership()
@@ -53,6 +71,9 @@ extension WorkerHost {
     func flushFinishedTurns() async throws {
         let turn = Turn.current
         try await onLoop { [self] in
+            #if SEEDED_BUGS
+            if SeededBug.callBeforeCommit.isActive { return }
+            #endif
             flush()
             guard let turn, turn.isObsolete else { return }
             let message = "an earlier change could not be stored, so this turn may not show what it has seen"
@@ -112,6 +133,9 @@ extension WorkerHost {
             }
         }
         let isFull = error.code == .full
+        #if SEEDED_BUGS
+        if isFull, SeededBug.failedCommitStays.isActive { return }
+        #endif
         let changed = Set(group.writeSets.map(\.actor))
         let dropped = actors.values.filter { !isFull || changed.contains($0.id) }
         for actor in dropped { actor.drop(error.callerError(for: actor.id)) }
@@ -195,4 +219,12 @@ extension ActorHost {
         reply.isRepeated = held.isFromRecord
         host.send(reply, to: held.call)
     }
+
+    #if SEEDED_BUGS
+    /// Lets a reply go before anything else happens.
+    func answerAtOnce(_ held: WorkerHost.HeldReply) {
+        answer(held)
+        for caller in held.call.callers { caller.connection.flushNow() }
+    }
+    #endif
 }

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// A caller's view of one actor: which calls are unanswered, and what to do with them when the connection goes.
 ///
 /// A pure state machine. Calls keep their order over restarts and retries. A call that may not be retried is sent
@@ -234,6 +238,9 @@ package struct CallerChannel: Sendable {
 
     /// A reply arrived.
     package mutating func replied(_ reply: ReplyFrame) -> [Action] {
+        #if SEEDED_BUGS
+        if SeededBug.formerOwnersReplyTaken.isActive { epoch = min(epoch, reply.epoch) }
+        #endif
         guard reply.epoch >= epoch, let call = calls.remove(reply.sequence) else { return [] }
         epoch = reply.epoch
         advanceFrontier()
@@ -339,7 +346,17 @@ package struct CallerChannel: Sendable {
             // Sent again, it says when this was.
             if call.frame.firstSent == 0 { call.frame.firstSent = now }
         }
+        #if SEEDED_BUGS
+        let isRetry = calls[sequence].map { $0.used > 0 } ?? false
+        if isRetry, SeededBug.retryUnderNewID.isActive {
+            frame.id = CallID(session: SessionID(high: 0, low: UInt64(calls[sequence]?.used ?? 0)), sequence: sequence)
+        }
+        if isRetry, SeededBug.cancellationForgotten.isActive { frame.cancellation = nil }
+        #endif
         frame.firstIncomplete = firstIncomplete
+        #if SEEDED_BUGS
+        if SeededBug.frontierTooEarly.isActive { frame.firstIncomplete = sequence }
+        #endif
         return .send(frame)
     }
 

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// The stored outcome of a call; a retry gets it back instead of running again.
 package struct Completion: Sendable, Hashable {
     /// The call.
@@ -59,6 +63,9 @@ package struct CommitTime: Sendable {
 
     /// The time so much later.
     package func after(_ milliseconds: UInt64) -> UInt64 {
+        #if SEEDED_BUGS
+        if SeededBug.keyExpiresAtOnce.isActive { return now }
+        #endif
         let (sum, overflows) = now.addingReportingOverflow(milliseconds)
         return overflows ? .max : sum
     }
@@ -99,7 +106,12 @@ package struct SessionChange: Sendable {
     }
 
     /// Below which number the session's records go, once all of the transaction are stored; `nil` when none do.
-    package var forgotten: UInt64? { firstIncomplete > row.frontier ? firstIncomplete : nil }
+    package var forgotten: UInt64? {
+        #if SEEDED_BUGS
+        if SeededBug.recordForgottenEarly.isActive { return firstIncomplete + 1 }
+        #endif
+        return firstIncomplete > row.frontier ? firstIncomplete : nil
+    }
 
     /// Records below that number were there, and are gone.
     package mutating func forgot() {

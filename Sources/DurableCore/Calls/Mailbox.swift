@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// The calls that wait for one actor: each of its concurrency groups is a lane, in which calls start in the order of
 /// their arrival, as many at once as its limit allows. A full lane holds up no other.
 ///
@@ -32,7 +36,12 @@ package struct Mailbox<Call: Sendable>: Sendable {
     package private(set) var isPaused = false
 
     /// - Parameter limits: How many calls of each lane may run at once.
-    package init(limits: [Int] = [1]) { lanes = limits.map { Lane(limit: $0) } }
+    package init(limits: [Int] = [1]) {
+        lanes = limits.map { Lane(limit: $0) }
+        #if SEEDED_BUGS
+        if SeededBug.serialCallsOverlap.isActive { lanes = limits.map { Lane(limit: $0 + 1) } }
+        #endif
+    }
 
     /// How many calls wait.
     package var count: Int { lanes.reduce(0) { $0 + $1.count } }

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// How far a session has come with an actor, and what follows from that for a call that arrives.
 package struct SessionProgress: Sendable, Hashable {
     /// What a call may be.
@@ -23,6 +27,9 @@ package struct SessionProgress: Sendable, Hashable {
     package mutating func arrived(_ call: CallFrame, at time: UInt64) -> OnArrival {
         frontier = max(frontier, call.firstIncomplete)
         lastSeen = time
+        #if SEEDED_BUGS
+        if SeededBug.staleCopyRuns.isActive { frontier = 0 }
+        #endif
         guard call.id.sequence >= frontier else { return .stale }
         return call.deduplication != nil || call.id.sequence <= highest ? .mayBeRecorded : .new
     }

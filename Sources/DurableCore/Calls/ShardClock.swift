@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Names one run of the machine, from its start to its end.
 package struct BootID: Identifier128 {
     package let high: UInt64
@@ -45,6 +49,10 @@ package struct ShardClock: Sendable, Hashable {
     /// Goes on to a later reading and returns the shard's time.
     @discardableResult
     package mutating func advance(to next: ClockReading) -> UInt64 {
+        #if SEEDED_BUGS
+        var next = next
+        if SeededBug.clockOfDay.isActive { next.boot = BootID(high: ~reading.boot.high, low: 0) }
+        #endif
         let passed: UInt64
         if next.boot == reading.boot {
             passed = next.bootMilliseconds - min(next.bootMilliseconds, reading.bootMilliseconds)

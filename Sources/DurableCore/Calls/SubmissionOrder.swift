@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Keeps the calls of one submitter in order: a ticket is drawn at submission, and calls are sent in ticket order,
 /// whatever the tasks that carry them do in between.
 package struct SubmissionOrder<Call: Sendable>: Sendable {
@@ -26,6 +30,9 @@ package struct SubmissionOrder<Call: Sendable>: Sendable {
 
     /// The ticket's call is there. Returns whether it may be sent now, and what had waited for it and follows it then.
     package mutating func fill(_ ticket: Ticket, with call: Call) -> (isNext: Bool, behind: [Call]) {
+        #if SEEDED_BUGS
+        if SeededBug.submissionUnordered.isActive { return (true, []) }
+        #endif
         guard ticket == nextToSend else {
             filled[ticket] = .some(call)
             return (false, [])

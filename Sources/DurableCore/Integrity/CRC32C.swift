@@ -1,11 +1,19 @@
 internal import CChecksum
 
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// CRC-32C (Castagnoli), the checksum of every stored value; by the processor's instruction where there is one.
 package enum CRC32C {
     private static let hasInstruction = checksum_has_instruction() != 0
 
     /// The checksum of these bytes, or of more bytes of which the checksum of the first ones is known.
     package static func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+        #if SEEDED_BUGS
+        let bytes =
+            SeededBug.checksumOfBeginning.isActive ? UnsafeRawBufferPointer(rebasing: bytes.prefix(4096)) : bytes
+        #endif
         guard hasInstruction else { return checksumByTable(bytes, after: before) }
         return ~checksum_extend(~before, bytes.baseAddress, bytes.count)
     }

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// Decides whether and when an actor is restarted after an unexpected death.
 ///
 /// The first restart is immediate. From the second quick death in a row on it waits, longer each time
@@ -48,6 +52,14 @@ package struct RestartPolicy: Sendable, Hashable, Codable {
         now: Duration,
         jitter: Double
     ) -> Decision {
+        #if SEEDED_BUGS
+        if SeededBug.oneRestartTooMany.isActive, restarts > 0, !maxRestarts.allows(after: restarts),
+            maxRestarts.allows(after: restarts - 1)
+        {
+            restarts += 1
+            return .restartNow
+        }
+        #endif
         guard maxRestarts.allows(after: restarts) else { return .giveUp }
         if let intensity {
             // A time to come is of another boot of the machine.

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// One shard's place in the supervisor: which incarnation lives there, or when the next one starts.
 ///
 /// A pure state machine. Its driver performs what an event returns. Events carry the incarnation they speak of; news
@@ -120,6 +124,9 @@ package struct Slot: Sendable, Hashable {
         now: Duration,
         jitter: Double
     ) -> Action {
+        #if SEEDED_BUGS
+        let incarnation = SeededBug.staleDeathTaken.isActive ? self.incarnation : incarnation
+        #endif
         guard incarnation == self.incarnation else { return .none }
         switch state {
         case .dormant, .backingOff, .ended: return .none

@@ -1,3 +1,7 @@
+#if SEEDED_BUGS
+internal import SeededBugs
+#endif
+
 /// What a worker was in the middle of when it died, and what may have caused it.
 package enum Suspect: Sendable, Hashable {
     /// The actor was being started: its constructor ran, or its state was read.
@@ -100,6 +104,12 @@ package struct SuspectCalls: Sendable, Hashable {
             if entry.incarnations.last != incarnation { entry.incarnations.append(incarnation) }
             let most = if case .call(let actor, _) = suspect { limit(actor) } else { RepeatLimit(Limits.crashesMax) }
             guard !most.isUnlimited else { continue }
+            #if SEEDED_BUGS
+            if SeededBug.oneCrashTooMany.isActive, most.allows(after: entry.incarnations.count - 1) {
+                entries.append(entry)
+                continue
+            }
+            #endif
             if !most.allows(after: entry.incarnations.count) {
                 convictions.append(Conviction(suspect: suspect, incarnations: entry.incarnations))
             } else {
