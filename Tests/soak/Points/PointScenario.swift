@@ -5,7 +5,7 @@ import DurableSupervisor
 import Glibc
 
 /// What a runtime is made to do while something happens at a point. Together they pass every point.
-enum PointScenario: String, CaseIterable, Sendable {
+enum PointScenario: String, CaseIterable, Sendable, Codable {
     /// Calls to two actors, one of each durability, and from one to the other.
     case calls
     /// Snapshots, sweeps, restarts, a group, ends, another supervisor.
