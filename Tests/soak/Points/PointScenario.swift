@@ -24,7 +24,7 @@ enum PointScenario: String, CaseIterable, Sendable, Codable {
         switch self {
         case .calls: break
         case .life: configuration.snapshotInterval = .milliseconds(10)
-        case .records: configuration.sessionLease = .seconds(1)
+        case .records: configuration.sessionLease = .seconds(4)
         case .absence: configuration.gracePeriod = .milliseconds(50)
         }
         return configuration

