@@ -8,8 +8,8 @@ struct Soak: AsyncParsableCommand {
         abstract: "Runs a lane of trials as long as its arguments say, and fails unless every trial held.",
         subcommands: [
             DiskLane.self, DiskHolder.self, ExhaustionLane.self, Stranger.self, ZombieLane.self, ZombieStarter.self,
-            Points.self, ReadTellers.self, Storm.self, StormDriver.self, ReadStorm.self, CrashStates.self,
-            CrashCheck.self, PowerCuts.self, CutLoad.self, TraceLoad.self, SimulationLane.self,
+            Points.self, PointTrial.self, ReadTellers.self, Storm.self, StormDriver.self, ReadStorm.self,
+            CrashStates.self, CrashCheck.self, PowerCuts.self, CutLoad.self, TraceLoad.self, SimulationLane.self,
         ]
     )
 }

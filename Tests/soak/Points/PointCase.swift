@@ -1,7 +1,7 @@
 import DurableCore
 
 /// What happens to the process that comes to a point.
-enum PointAction: String, CaseIterable, Sendable {
+enum PointAction: String, CaseIterable, Sendable, Codable {
     /// SIGKILL.
     case kill
     /// It stands still, and is killed later.
@@ -28,7 +28,7 @@ enum PointAction: String, CaseIterable, Sendable {
 }
 
 /// Whether calls are sent again when their worker died.
-enum Delivery: String, CaseIterable, Sendable {
+enum Delivery: String, CaseIterable, Sendable, Codable {
     /// `.resilient`: callers see nothing of a death.
     case retried
     /// Each call runs once at most; callers may be told `unavailable`.
@@ -36,7 +36,7 @@ enum Delivery: String, CaseIterable, Sendable {
 }
 
 /// One trial: what happens at which passage through which point of which scenario.
-struct PointCase: Sendable, CustomStringConvertible {
+struct PointCase: Sendable, Codable, CustomStringConvertible {
     var scenario: PointScenario
     var point: FaultPoint
     var occurrence: Int

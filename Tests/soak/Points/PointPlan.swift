@@ -14,19 +14,21 @@ struct PointPlan: Sendable {
     init(seed: UInt64) async throws {
         var generator = SeededGenerator(seed: seed)
         for delivery in Delivery.allCases {
-            var passages: [(PointScenario, [FaultPoint: Int])] = []
+            var passages: [(PointScenario, [String: Int])] = []
             for scenario in PointScenario.allCases {
-                let outcome = await PointRun(scenario: scenario, delivery: delivery, trial: nil).perform()
-                problems += outcome.problems.map { "\(scenario) \(delivery), without faults: \($0)" }
+                let outcome = await PointRun(scenario: scenario, delivery: delivery, trial: nil).apart()
+                problems += (outcome.problems + (outcome.unknown.map { [$0] } ?? [])).map {
+                    "\(scenario) \(delivery), without faults: \($0)"
+                }
                 passages.append((scenario, outcome.passages))
             }
             for point in FaultPoint.allCases {
                 // The shortest scenario that passes it comes first.
-                guard let (scenario, counts) = passages.first(where: { $0.1[point, default: 0] > 0 }) else {
+                guard let (scenario, counts) = passages.first(where: { $0.1[point.rawValue, default: 0] > 0 }) else {
                     neverPassed.append("\(point) (\(delivery))")
                     continue
                 }
-                let count = counts[point, default: 1]
+                let count = counts[point.rawValue, default: 1]
                 for action in PointAction.allCases {
                     let occurrence = Int.random(in: 1...count, using: &generator)
                     cases.append(

@@ -5,35 +5,17 @@ import DurableProcess
 import Glibc
 
 /// One trial, in a runtime of its own.
-struct PointRun {
-    /// What became of it.
-    struct Outcome: Sendable {
-        /// How often each point was passed until the scenario was over.
-        var passages: [FaultPoint: Int] = [:]
-        /// Whether the fault was met.
-        var hasStruck = false
-        /// Whether another worker took the place of the one that stood still.
-        var wasTakenOver = false
-        var calls = 0
-        var acknowledged = 0
-        /// What did not hold.
-        var problems: [String] = []
-    }
-
-    let scenario: PointScenario
-    let delivery: Delivery
+struct PointRun: Sendable, Codable {
+    var scenario: PointScenario
+    var delivery: Delivery
     /// What happens where; `nil` in the run that counts passages.
-    let trial: PointCase?
+    var trial: PointCase?
     /// Whether a fresh process reads what is there, beside this one.
     var readsInProcess = false
-    /// How long the trial may take.
-    static let patience: Duration = .seconds(40)
 
-    func perform() async -> Outcome {
-        var outcome = Outcome()
+    func perform(in folder: KillFolder) async -> PointOutcome {
+        var outcome = PointOutcome()
         do {
-            let folder = try KillFolder("points")
-            defer { folder.remove() }
             let tally = try FaultTally(creating: "\(folder.path)/tally")
             do {
                 try await perform(in: folder, tally, &outcome)
@@ -41,43 +23,39 @@ struct PointRun {
                 outcome.problems.append("\(error)")
                 if let fault = trial?.point { outcome.hasStruck = (tally.passages[fault] ?? 0) > 0 }
             }
-            // Nothing outlives a trial that went wrong.
-            try await folder.killEverything()
         } catch {
-            outcome.problems.append("the trial could not be made: \(error)")
+            outcome.unknown = "the trial could not be made: \(error)"
         }
         return outcome
     }
 
-    private func perform(in folder: KillFolder, _ tally: FaultTally, _ outcome: inout Outcome) async throws {
+    /// What is being done, for whoever looks why a trial takes too long.
+    private func say(_ step: String) { StandardError.write("\(step)\n") }
+
+    private func perform(in folder: KillFolder, _ tally: FaultTally, _ outcome: inout PointOutcome) async throws {
         var configuration = scenario.configuration
         configuration.faultTally = "\(folder.path)/tally"
         configuration.faults = faults
         let log = CallLog(delivery)
         if scenario == .absence { try await leave(folder, configuration, log, tally) }
         // A supervisor may stand still before anybody has a runtime.
-        let early = trial.flatMap { $0.isWorkerPoint ? nil : PointWatcher(nil, tally, $0.action) }
+        let early = trial.flatMap { $0.isWorkerPoint ? nil : PointWatcher(nil, tally, $0) }
         let earlyWatching = early.map { watcher in Task { try await watcher.run() } }
+        say("start")
         let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
-        let late = trial.flatMap { $0.isWorkerPoint ? PointWatcher(runtime, tally, $0.action) : nil }
-        let watching = earlyWatching ?? Task { try await late?.run() ?? false }
-        let accounts: [String: Teller.Account]
-        do {
-            accounts = try await within(Self.patience, runtime, folder) {
-                if scenario != .absence { try await scenario.run(runtime, delivery, log, tally) }
-                try await scenario.finish(runtime, log)
-                outcome.passages = tally.passages
-                let accounts = try await Self.accounts(runtime)
-                if let trial { outcome.hasStruck = (tally.passages[trial.point] ?? 0) >= trial.occurrence }
-                watching.cancel()
-                outcome.wasTakenOver = try await watching.value
-                return accounts
-            }
-        } catch {
-            watching.cancel()
-            try await folder.leave(runtime)
-            throw error
-        }
+        let late = trial.flatMap { $0.isWorkerPoint ? PointWatcher(runtime, tally, $0) : nil }
+        let watching = earlyWatching ?? Task { try await late?.run() }
+        say("calls")
+        if scenario != .absence { try await scenario.run(runtime, delivery, log, tally) }
+        say("last calls")
+        try await scenario.finish(runtime, log)
+        for (point, count) in tally.passages { outcome.passages[point.rawValue] = count }
+        say("reads")
+        let accounts = try await Self.accounts(runtime)
+        if let trial { outcome.hasStruck = (tally.passages[trial.point] ?? 0) >= trial.occurrence }
+        say("waits for who stands still")
+        watching.cancel()
+        outcome.pause = try await watching.value
         let entries = log.entries
         outcome.calls = entries.count
         outcome.acknowledged = entries.count { $0.outcome == .acknowledged }
@@ -86,6 +64,7 @@ struct PointRun {
             // The dead letter of that scenario is a crash that is wanted.
             outcome.problems += await UnmarkedDeaths(directory: folder.data).all(besides: Set(tally.marks))
         }
+        say("leaves")
         try await folder.leave(runtime)
         try await readAgain(folder, accounts, &outcome)
     }
@@ -97,21 +76,17 @@ struct PointRun {
         _ log: CallLog,
         _ tally: FaultTally
     ) async throws {
+        say("works before it leaves")
         let runtime = try await ActorRuntime.start(directory: folder.data, configuration: configuration)
-        do {
-            try await within(Self.patience, runtime, folder) { try await scenario.run(runtime, delivery, log, tally) }
-        } catch {
-            try await folder.leave(runtime)
-            throw error
-        }
+        try await scenario.run(runtime, delivery, log, tally)
+        say("is absent")
         let supervisor = try runtime.supervisorProcessID.flatMap { try ProcessHandle.adopt(peer: $0) }
         await runtime.shutdown()
         supervisor?.kill()
-        let deadline = ContinuousClock.now + Self.patience
-        while !folder.processes().allSatisfy({ ProcessTable.isStopped($0.pid) }) {
-            guard .now < deadline else { throw ActorError(.internalError, "workers go on without a supervisor") }
-            try await Task.sleep(for: .milliseconds(2))
+        let isOver = await isReached(within: .seconds(10)) {
+            folder.processes().allSatisfy { ProcessTable.isStopped($0.pid) }
         }
+        if !isOver { throw ActorError(.internalError, "workers go on without a supervisor") }
     }
 
     private var faults: [FaultSpecification] {
@@ -128,29 +103,23 @@ struct PointRun {
     private func readAgain(
         _ folder: KillFolder,
         _ accounts: [String: Teller.Account],
-        _ outcome: inout Outcome
+        _ outcome: inout PointOutcome
     ) async throws {
         if readsInProcess {
+            say("reads in a fresh process")
             let text = try FreshProcess.output(["read-tellers", folder.data])
-            if text != Self.text(accounts) {
-                outcome.problems.append("a fresh process reads \(text) instead of \(Self.text(accounts))")
+            if text != Self.line(accounts) {
+                outcome.problems.append("a fresh process reads \(text) instead of \(Self.line(accounts))")
             }
         }
+        say("starts again")
         let fresh = try await ActorRuntime.start(directory: folder.data, configuration: scenario.configuration)
-        let again: [String: Teller.Account]
-        do {
-            again = try await within(Self.patience, fresh, folder) {
-                let again = try await Self.accounts(fresh)
-                for actor in try await fresh.actors() { try await fresh.kill(actor.id) }
-                return again
-            }
-        } catch {
-            try await folder.leave(fresh)
-            throw error
-        }
+        let again = try await Self.accounts(fresh)
+        say("ends the actors")
+        for actor in try await fresh.actors() { try await fresh.kill(actor.id) }
         await fresh.shutdown()
         if again != accounts {
-            outcome.problems.append("a fresh runtime reads \(Self.text(again)) instead of \(Self.text(accounts))")
+            outcome.problems.append("a fresh runtime reads \(Self.line(again)) instead of \(Self.line(accounts))")
         }
         for process in try await folder.remaining() { outcome.problems.append("process \(process.pid) is left") }
     }
@@ -166,27 +135,10 @@ struct PointRun {
         return accounts
     }
 
-    static func text(_ accounts: [String: Teller.Account]) -> String {
+    static func line(_ accounts: [String: Teller.Account]) -> String {
         accounts.sorted { $0.key < $1.key }.map { name, account in
             let seen = account.seen.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return "\(name):\(account.total):\(seen.joined(separator: ","))"
         }.joined(separator: " ")
     }
-}
-
-/// Gives up when something takes too long: the runtime is shut down then, so that its calls end.
-func within<Value: Sendable>(
-    _ patience: Duration,
-    _ runtime: ActorRuntime,
-    _ folder: KillFolder,
-    _ body: () async throws -> Value
-) async throws -> Value {
-    // Owned by this function, which cancels it.
-    let alarm = Task {
-        try await Task.sleep(for: patience)
-        StandardError.write("a trial in \(folder.path) takes longer than \(patience) and is given up\n")
-        try await folder.leave(runtime)
-    }
-    defer { alarm.cancel() }
-    return try await body()
 }

@@ -5,7 +5,7 @@ import DurableSupervisor
 import Glibc
 
 /// What a runtime is made to do while something happens at a point. Together they pass every point.
-enum PointScenario: String, CaseIterable, Sendable {
+enum PointScenario: String, CaseIterable, Sendable, Codable {
     /// Calls to two actors, one of each durability, and from one to the other.
     case calls
     /// Snapshots, sweeps, restarts, a group, ends, another supervisor.
@@ -24,7 +24,7 @@ enum PointScenario: String, CaseIterable, Sendable {
         switch self {
         case .calls: break
         case .life: configuration.snapshotInterval = .milliseconds(10)
-        case .records: configuration.sessionLease = .seconds(1)
+        case .records: configuration.sessionLease = .seconds(4)
         case .absence: configuration.gracePeriod = .milliseconds(50)
         }
         return configuration

@@ -14,7 +14,7 @@ struct Points: AsyncParsableCommand {
     var seeds = 1
 
     @Option(help: "How many trials run at a time, each with a runtime of its own.")
-    var concurrency = 4
+    var concurrency = 8
 
     @Option(help: "Only trials whose line contains this, as in workerAfterCommit:2:kill, or: zombie retried.")
     var only: String?
@@ -42,7 +42,7 @@ struct Points: AsyncParsableCommand {
     private func perform(_ cases: [PointCase], _ sum: inout PointsSummary, _ round: UInt64) async throws {
         var progress = Progress("trials", of: cases.count)
         sum.result.wanted += cases.count
-        await withTaskGroup(of: (PointCase, PointRun.Outcome).self) { group in
+        await withTaskGroup(of: (PointCase, PointOutcome).self) { group in
             var next = 0
             func add() {
                 guard next < cases.count else { return }
@@ -55,7 +55,9 @@ struct Points: AsyncParsableCommand {
             for await (trial, outcome) in group {
                 done += 1
                 sum.note(trial, outcome)
-                if verbose { print("\(trial): \(outcome.hasStruck ? "struck" : "missed") \(outcome.problems)") }
+                if verbose {
+                    StandardError.write("\(trial): \(outcome.hasStruck ? "struck" : "missed") \(outcome.problems)\n")
+                }
                 progress.show(done, "round \(round + 1) of \(seeds)")
                 add()
             }
@@ -65,9 +67,9 @@ struct Points: AsyncParsableCommand {
 
     /// Timers and the way calls meet in a commit differ from run to run: a passage that does not come again is tried a
     /// few times, at last the first of its point.
-    private static func attempt(_ trial: PointCase, readsInProcess: Bool) async -> PointRun.Outcome {
+    private static func attempt(_ trial: PointCase, readsInProcess: Bool) async -> PointOutcome {
         var trial = trial
-        var outcome = PointRun.Outcome()
+        var outcome = PointOutcome()
         for attempt in 1...3 {
             if attempt == 3 { trial.occurrence = 1 }
             outcome = await PointRun(
@@ -75,8 +77,8 @@ struct Points: AsyncParsableCommand {
                 delivery: trial.delivery,
                 trial: trial,
                 readsInProcess: readsInProcess
-            ).perform()
-            if outcome.hasStruck || !outcome.problems.isEmpty { break }
+            ).apart()
+            if outcome.hasStruck || !outcome.problems.isEmpty || outcome.unknown != nil { break }
         }
         return outcome
     }
@@ -90,7 +92,7 @@ struct ReadTellers: AsyncParsableCommand {
 
     func run() async throws {
         let text = try await ActorRuntime.withRuntime(directory: directory) { runtime in
-            PointRun.text(try await PointRun.accounts(runtime))
+            PointRun.line(try await PointRun.accounts(runtime))
         }
         print(text)
     }

@@ -7,11 +7,13 @@ enum FreshProcess {
     /// Starts one.
     /// - Parameters:
     ///   - output: Where what it prints goes.
-    static func start(_ arguments: [String], output: Int32? = nil) throws -> ProcessHandle {
+    ///   - error: Where what it says to people goes.
+    static func start(_ arguments: [String], output: Int32? = nil, error: Int32 = STDERR_FILENO) throws -> ProcessHandle
+    {
         let image = try ExecutableImage.current()
         var configuration = SpawnConfiguration(image: image, arguments: [image.path] + arguments)
         configuration.standardOutput = output
-        configuration.standardError = STDERR_FILENO
+        configuration.standardError = error
         return try ProcessHandle.spawn(configuration)
     }
 

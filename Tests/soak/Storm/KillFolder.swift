@@ -21,6 +21,9 @@ struct KillFolder: Sendable {
         path = String(cString: resolved)
     }
 
+    /// A directory that another process has made, and removes.
+    init(at path: String) { self.path = path }
+
     /// The processes of the runtime that have not ended: supervisor, workers, spares. The stderr of each of them is a
     /// file in the directory.
     func processes() -> [ProcessHandle] {
@@ -37,10 +40,11 @@ struct KillFolder: Sendable {
         let deadline = ContinuousClock.now + patience
         var left = processes()
         while !left.isEmpty, .now < deadline {
-            try await Task.sleep(for: .milliseconds(5))
-            left = processes()
+            try await Task.sleep(for: .milliseconds(20))
+            // A look at all processes of the machine is dear: it is taken when those that were there have ended.
+            if left.allSatisfy({ !$0.isAlive }) { left = processes() }
         }
-        return left
+        return left.filter(\.isAlive)
     }
 
     /// Kills everything, also what other kills let start, until nothing is left.
@@ -66,7 +70,7 @@ struct KillFolder: Sendable {
         }
         while !isGone.isRaised {
             for process in processes() where ProcessTable.isStopped(process.pid) { process.kill() }
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(15))
         }
         await leaving.value
         try await killEverything()
