@@ -2,7 +2,7 @@ import DurableCore
 
 /// A process that calls: the driver of `CallerChannel` and `SubmissionOrder`, as `ActorChannel` is.
 final class SimulatedDriver {
-    let world: World
+    unowned let world: World
     let id: DriverID
     let number: Int
     let session: SessionID
@@ -27,6 +27,7 @@ final class SimulatedDriver {
     func die() {
         isAlive = false
         for channel in channels { channel.drop() }
+        (channels, found) = ([], [:])
     }
 
     /// Calls what has the name of a plan; creates it if nobody has.

@@ -5,14 +5,14 @@ import DurableStore
 /// is lost.
 final class SimulatedLink: Sendable {
     // SAFETY: a simulated history runs on one thread.
-    nonisolated(unsafe) private let world: World
+    nonisolated(unsafe) private unowned let world: World
     // SAFETY: as above.
     nonisolated(unsafe) private let channel: SimulatedChannel
     let number: Int
     /// The socket that it waits at: that of one binding, which a later one replaces.
     let socket: Int
     // SAFETY: as above.
-    nonisolated(unsafe) private(set) var worker: SimulatedWorker?
+    nonisolated(unsafe) private(set) weak var worker: SimulatedWorker?
     /// Whether nobody has accepted it yet.
     // SAFETY: as above.
     nonisolated(unsafe) private(set) var isWaiting = true

@@ -20,7 +20,7 @@ final class SimulatedSupervisor {
         }
     }
 
-    let world: World
+    unowned let world: World
     let life: Int
     var isUp = true
     var registry: Registry
@@ -53,6 +53,13 @@ final class SimulatedSupervisor {
             body(self)
             if isUp, world.roll(.supervisorCrash) { world.crashSupervisor() }
         }
+    }
+
+    /// Its process is gone, with all that waited in it.
+    func die() {
+        isUp = false
+        (hosted, pool, strangers) = ([:], [], [])
+        (persistWaiters, creations, restartsHeldUp) = ([], [], [])
     }
 
     // MARK: What is stored

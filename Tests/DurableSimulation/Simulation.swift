@@ -34,6 +34,7 @@ package enum Simulation {
         world.run(until: world.now + patience) { world.isSettled }
         if world.oracle.violations.isEmpty { world.check() }
         world.isOver = true
+        defer { world.dismantle() }
         return SimulationReport(
             seed: seed,
             checksum: world.trace.checksum,

@@ -98,6 +98,15 @@ final class World {
         }
     }
 
+    /// Lets go of everything, as much of it points at each other.
+    func dismantle() {
+        for driver in drivers { driver.die() }
+        supervisor?.die()
+        supervisor = nil
+        (drivers, workers, links, requests) = ([], [], [], [])
+        queue = EventQueue()
+    }
+
     // MARK: Chance and trace
 
     func note(_ what: Trace.What, _ first: UInt64, _ second: UInt64, _ third: UInt64) {

@@ -23,7 +23,8 @@ struct SimulationTests {
 
     /// 485: a retry was told that nothing was changed, because its record's answer was held with a change that found no
     /// room. 5817: a supervisor without known drivers gave a shard a new socket while its worker could still return.
-    @Test(arguments: [485, 1407, 5817] as [UInt64]) func whatWasFoundOnceStaysMended(seed: UInt64) {
+    /// 2783 and 4323: a worker that was frozen twice read a connection out of order, which was this world's own fault.
+    @Test(arguments: [485, 1407, 2783, 4323, 5817] as [UInt64]) func whatWasFoundOnceStaysMended(seed: UInt64) {
         expectSound(seed)
     }
 
