@@ -128,6 +128,7 @@ final class SimulatedChannel {
         if world.roll(.cancel) {
             driver.after(world.random.number(0...3_000)) { [self] _ in
                 world.note(.cancels, UInt64(driver.number), sequence, 0)
+                if calls[sequence] != nil { world.oracle.calls[number].cancelledIn = lastEpoch }
                 update { $0.cancel(sequence, .single) }
             }
         }

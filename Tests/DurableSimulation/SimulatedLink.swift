@@ -54,6 +54,10 @@ final class SimulatedLink: Sendable {
         sent.append(bytes)
         lastToWorker = max(lastToWorker, world.now + world.latency())
         world.at(lastToWorker) { [self] in arriveNext() }
+        // A break shows most while calls are under way.
+        if world.random.oneIn(4), world.roll(.breakConnection) {
+            world.after(world.random.number(0...60)) { [self] in breaks() }
+        }
     }
 
     private func arriveNext() {
@@ -102,9 +106,26 @@ final class SimulatedLink: Sendable {
         world.bites(.connectionBroken)
         let isLost = world.random.oneIn(2)
         if underWay > 0, isLost { world.bites(.messageLost) }
-        if isLost { sent = [] }
+        if isLost {
+            sent = []
+        } else if !sent.isEmpty, world.random.oneIn(2), !world.scenario.hasShortLease {
+            arriveLate()
+        }
         close()
         world.after(world.random.number(10...500)) { [self] in channel.closed(self) }
+    }
+
+    /// The worker reads what was sent behind the first of a later connection: the kernel orders one alone. A first copy
+    /// does not say when it was sent, so it must not be older than a lease.
+    private func arriveLate() {
+        let late = sent
+        sent = []
+        world.bites(.copiedLate)
+        world.after(world.random.number(100...60_000)) { [self] in
+            worker?.after(0) { [self] worker in
+                for bytes in late where worker.isAlive { worker.received(bytes, from: self) }
+            }
+        }
     }
 
     /// The caller is not interested any more.

@@ -270,6 +270,7 @@ final class SimulatedSupervisor {
             if !worker.isFrozen { worker.sign = supervisor.world.now }
             let signs = SilenceWatch.Signs(thread: worker.sign, process: worker.sign)
             if let cause = hosted.silence.look(signs, limit: limit, now: supervisor.world.duration) {
+                supervisor.world.bites(.silent)
                 supervisor.perform(hosted.slot.killLife(because: cause), on: shard)
             }
             supervisor.watchSilence(of: worker, shard)

@@ -56,6 +56,7 @@ final class World {
         oracle = Oracle { moment() }
         oracle.keepsOrder = scenario.odds[Scenario.Chance.diskFull.rawValue] == 0
         moment = { [unowned self] in now }
+        oracle.run = { [unowned self] in boot }
     }
 
     // MARK: Time
@@ -113,7 +114,7 @@ final class World {
         trace.add(what, at: now, first, second, third)
     }
 
-    func bites(_ fault: Fault) { bitten[fault, default: 0] += 1 }
+    func bites(_ fault: Fault, times: Int = 1) { bitten[fault, default: 0] += times }
 
     /// Whether something goes wrong now.
     func roll(_ chance: Scenario.Chance) -> Bool {

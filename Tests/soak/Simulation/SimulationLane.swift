@@ -29,6 +29,8 @@ struct SimulationLane: AsyncParsableCommand {
         if isMuch { result.faults = Dictionary(uniqueKeysWithValues: Fault.allCases.map { ($0.rawValue, 0) }) }
         var progress = Progress("seeds", of: seeds)
         var events = 0
+        // The same in every process that runs these seeds; in whatever order they are ready.
+        var checksum: UInt64 = 0
         var failed: [UInt64] = []
         await withTaskGroup(of: [SimulationReport].self) { group in
             var next = options.seed
@@ -47,6 +49,7 @@ struct SimulationLane: AsyncParsableCommand {
                     if isMuch { result.calls += report.calls }
                     result.acknowledged += report.acknowledged
                     events += report.events
+                    checksum &+= report.checksum
                     for (fault, count) in report.faults { result.faults[fault.rawValue, default: 0] += count }
                     let violations = report.violations.map { "seed \(report.seed): \($0)" }
                     for violation in violations { StandardError.write("violated: \(violation)\n") }
@@ -57,6 +60,7 @@ struct SimulationLane: AsyncParsableCommand {
             }
         }
         result.seconds = progress.seconds
+        StandardError.write("checksum of these histories: \(String(checksum, radix: 16))\n")
         if let first = failed.min() { show(first) }
         try result.conclude(options)
     }
