@@ -50,6 +50,8 @@ final class SimulatedLink: Sendable {
 
     /// The caller sends a call.
     func call(_ bytes: [UInt8]) {
+        // It is broken, and the caller has not noticed yet.
+        guard !isOver else { return }
         underWay += 1
         sent.append(bytes)
         lastToWorker = max(lastToWorker, world.now + world.latency())
