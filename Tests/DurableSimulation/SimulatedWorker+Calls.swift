@@ -242,7 +242,10 @@ extension SimulatedWorker {
         for call in open.values.filter(\.isRunning).sorted(by: { $0.operation.number < $1.operation.number }) {
             refuse(call, .diskFull)
         }
+        let generation = generation
         after(world.random.number(50...500)) { worker in
+            // Another commit failed meanwhile: what follows that one reads what is stored.
+            guard worker.generation == generation else { return }
             worker.count = worker.shard.count
             for next in worker.mailbox.resume() { worker.begin(next) }
         }
