@@ -61,6 +61,8 @@ final class Oracle {
     var supervisorLives = 1
     /// Told why each actor has ended.
     var ends: [ActorID: DeathCause] = [:]
+    /// Actors that a supervisor is ending for good: callers may be told before their processes are gone.
+    var ending: Set<ActorID> = []
     private var order: [SessionID: [ActorID: UInt64]] = [:]
     /// Whether calls may fail for want of room on the disk, and be made again behind later ones.
     var keepsOrder = true
@@ -233,7 +235,7 @@ final class Oracle {
                 violated("call \(number) has an effect, and was said not to have run")
             }
         case .died:
-            if ends[call.actor] == nil { violated("call \(number): its actor has not ended: \(error.message)") }
+            if ends[call.actor] == nil, !ending.contains(call.actor) { violated("call \(number): its actor has not ended: \(error.message)") }
         default:
             violated("call \(number) failed: \(error.message)")
         }

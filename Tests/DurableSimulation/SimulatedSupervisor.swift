@@ -399,6 +399,7 @@ final class SimulatedSupervisor {
 
     func endActors(_ ids: [ActorID], because cause: DeathCause) {
         for record in ids.compactMap({ registry.records[$0] }) where record.ended == nil {
+            world.oracle.ending.insert(record.id)
             perform(hosting(record).slot.end(because: cause), on: record.shard)
         }
     }
