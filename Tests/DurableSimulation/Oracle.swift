@@ -235,7 +235,9 @@ final class Oracle {
                 violated("call \(number) has an effect, and was said not to have run")
             }
         case .died:
-            if ends[call.actor] == nil, !ending.contains(call.actor) { violated("call \(number): its actor has not ended: \(error.message)") }
+            if ends[call.actor] == nil, !ending.contains(call.actor) {
+                violated("call \(number): its actor has not ended: \(error.message)")
+            }
         default:
             violated("call \(number) failed: \(error.message)")
         }
