@@ -110,7 +110,7 @@ final class SimulatedLink: Sendable {
         if underWay > 0, isLost { world.bites(.messageLost) }
         if isLost {
             sent = []
-        } else if !sent.isEmpty, world.random.oneIn(2), !world.scenario.hasShortLease {
+        } else if !sent.isEmpty, world.random.oneIn(2), world.oracle.keepsOrder, !world.scenario.hasShortLease {
             arriveLate()
         }
         close()
@@ -118,7 +118,8 @@ final class SimulatedLink: Sendable {
     }
 
     /// The worker reads what was sent behind the first of a later connection: the kernel orders one alone. A first copy
-    /// does not say when it was sent, so it must not be older than a lease.
+    /// does not say when it was sent, so it must not be older than a lease. A call that found no room on the disk has no
+    /// record, so a copy of it would run again.
     private func arriveLate() {
         let late = sent
         sent = []

@@ -7,6 +7,8 @@ final class SimulatedSupervisor {
         let actor: ActorID
         var worker: SimulatedWorker?
         var socket: Int?
+        /// When its last life ended.
+        var endedAt: UInt64?
         var isAwaited = false
         var isWanted = false
         var waiters: [(Incarnation, () -> Void)] = []
@@ -257,7 +259,8 @@ final class SimulatedSupervisor {
             $0.worker = worker.identity
             $0.policy = policy
         }
-        world.oracle.started(hosted.actor, world.scenario.plans[world.plansByActor[hosted.actor] ?? 0].options)
+        let options = world.scenario.plans[world.plansByActor[hosted.actor] ?? 0].options
+        world.oracle.started(hosted.actor, options, after: hosted.endedAt)
         worker.after(world.random.number(30...600)) { $0.start() }
         change(hosted.actor)
         watchSilence(of: worker, shard)
@@ -305,6 +308,7 @@ final class SimulatedSupervisor {
 
     func exitWithoutWorker(_ shard: ShardNumber, _ hosted: Hosted, _ cause: DeathCause) {
         let incarnation = hosted.slot.incarnation
+        hosted.endedAt = world.now
         let action = hosted.slot.exited(
             incarnation,
             cause: cause,
@@ -334,6 +338,7 @@ final class SimulatedSupervisor {
         defer { strangerIsGone(worker) }
         guard let hosted = hosted[worker.shard.number], hosted.worker === worker else { return }
         hosted.worker = nil
+        hosted.endedAt = world.now
         var cause = worker.cause ?? .unknown
         cause = investigate(worker, hosted, cause)
         let action = hosted.slot.exited(
