@@ -16,6 +16,13 @@ struct LastWordsTests {
         #expect(words.message == "Fatal error: no")
     }
 
+    @Test(arguments: 0...3) func `a stack that is cut within a character ends before it`(shift: Int) {
+        let frames = String(repeating: "x", count: shift) + String(repeating: "😀", count: 2000)
+        let words = LastWords(stderr: "Fatal error: no\nCurrent stack trace:\n\(frames)")
+        #expect(words.text.utf8.count <= Limits.stderrTailBytesMax)
+        #expect(words.text.hasSuffix("😀"))
+    }
+
     @Test func `without a stack it is the end, cut between characters`() {
         let words = LastWords(stderr: String(repeating: "ö", count: 5000) + "!\n")
         #expect(words.text.utf8.count <= Limits.stderrTailBytesMax)

@@ -2,8 +2,9 @@ import DurableCore
 
 /// How often actors were started.
 extension Oracle {
-    func started(_ actor: ActorID, _ options: ActorOptions) {
-        starts[actor, default: []].append((now(), options))
+    /// - Parameter time: When the life before it ended.
+    func started(_ actor: ActorID, _ options: ActorOptions, after time: UInt64?) {
+        starts[actor, default: []].append((time ?? now(), options))
     }
 
     func budgetIsWhole(_ actor: ActorID) { starts[actor] = nil }
@@ -11,9 +12,9 @@ extension Oracle {
     func ended(_ actor: ActorID, _ cause: DeathCause) { ends[actor] = cause }
 
     /// Checked: no actor was restarted more often than its budget and its intensity allow. A supervisor that dies may
-    /// have had no time to store the last restart.
+    /// have had no time to store the last few restarts.
     func checkRestarts() {
-        let forgotten = supervisorLives - 1
+        let forgotten = 3 * (supervisorLives - 1)
         for (actor, starts) in starts.sorted(by: { $0.key < $1.key }) {
             guard let options = starts.first?.options else { continue }
             if !options.maxRestarts.isUnlimited, starts.count > 1 + options.maxRestarts.rawValue + forgotten {

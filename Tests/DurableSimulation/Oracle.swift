@@ -32,11 +32,15 @@ final class Oracle {
         var floor: UInt64 = 0
         var runs = 0
         var isSettled = false
+        /// The newest life that its caller knew when it cancelled it.
+        var cancelledIn: Epoch?
     }
 
     private struct Effect {
         var value: UInt64
+        /// When it was, and in which run of the machine.
         var time: UInt64
+        var boot: BootID
     }
 
     private struct Life {
@@ -57,11 +61,15 @@ final class Oracle {
     var supervisorLives = 1
     /// Told why each actor has ended.
     var ends: [ActorID: DeathCause] = [:]
+    /// Actors that a supervisor is ending for good: callers may be told before their processes are gone.
+    var ending: Set<ActorID> = []
     private var order: [SessionID: [ActorID: UInt64]] = [:]
     /// Whether calls may fail for want of room on the disk, and be made again behind later ones.
     var keepsOrder = true
     var starts: [ActorID: [(time: UInt64, options: ActorOptions)]] = [:]
     let now: () -> UInt64
+    /// The machine's present run.
+    var run: () -> BootID = { BootID(high: 0, low: 0) }
 
     init(now: @escaping () -> UInt64) { self.now = now }
 
@@ -89,19 +97,22 @@ final class Oracle {
         lives[shard.number] = life
     }
 
-    func applied(_ operation: UInt64, _ value: UInt64, to shard: SimulatedShard, at time: UInt64) {
+    func applied(_ operation: UInt64, _ value: UInt64, to shard: SimulatedShard) {
+        let (time, boot) = (now(), run())
         if value != shard.count + 1 {
             violated("operation \(operation) made \(value) of \(shard.count): memory was not what is stored")
         }
         counts[shard.actor] = value
         for former in effects[operation] ?? [] {
             let retention = keyed[operation]
-            guard let retention, time >= former.time, time - former.time >= retention else {
+            // Over a restart of the machine the time that passed is taken from the time of day, which anybody may set.
+            let isOlder = boot != former.boot || (time - former.time) / 1_000 + 1 >= (retention ?? .max)
+            guard retention != nil, isOlder else {
                 violated("operation \(operation) was applied twice: \(former.value) and \(value)")
                 continue
             }
         }
-        effects[operation, default: []].append(Effect(value: value, time: time))
+        effects[operation, default: []].append(Effect(value: value, time: time, boot: boot))
     }
 
     /// Calls of a session take effect in their order where nothing interleaves.
@@ -117,7 +128,12 @@ final class Oracle {
 
     // MARK: Workers
 
-    func ran(_ inbound: InboundCall, by worker: Int) {
+    func ran(_ inbound: InboundCall, by worker: Int, of epoch: Epoch) {
+        if inbound.frame.deduplication == nil, let number = number(of: inbound),
+            let known = calls[number].cancelledIn, epoch > known
+        {
+            violated("call \(number) was cancelled in epoch \(known), and ran in epoch \(epoch)")
+        }
         guard inbound.operation.kind != .read, inbound.frame.deduplication == nil,
             let number = number(of: inbound)
         else { return }
@@ -202,7 +218,10 @@ final class Oracle {
         case .poison:
             if hasEffect { violated("call \(number) is dead-lettered, and has an effect") }
             let count = call.id.flatMap { crashes[.call(call.actor, $0)] } ?? 0
-            if count < Limits.crashesMax { violated("call \(number) is dead-lettered after \(count) crashes") }
+            // What a key stands for may have crashed workers as another call.
+            if count < Limits.crashesMax, call.key == nil {
+                violated("call \(number) is dead-lettered after \(count) crashes")
+            }
         case .expired: break
         }
     }
@@ -218,8 +237,10 @@ final class Oracle {
             if hasEffect, !error.message.contains("may have run") {
                 violated("call \(number) has an effect, and was said not to have run")
             }
-        case .died:
-            if ends[call.actor] == nil { violated("call \(number): its actor has not ended: \(error.message)") }
+        case .died, .quarantined:
+            if ends[call.actor] == nil, !ending.contains(call.actor) {
+                violated("call \(number): its actor has not ended: \(error.message)")
+            }
         default:
             violated("call \(number) failed: \(error.message)")
         }

@@ -33,6 +33,9 @@ package enum Fault: String, Sendable, CaseIterable {
     case keyAnswered = "call answered by its key"
     case expired = "call older than its record"
     case swept = "records expired"
+    case forgotten = "records forgotten"
+    case silent = "silent worker ended"
+    case copiedLate = "copies of calls came late"
     case deadLettered = "call dead-lettered"
     case cancelled = "call cancelled before it ran"
     case budgetUsed = "restart budget used up"
@@ -58,6 +61,8 @@ struct Scenario {
     let driverCount: Int
     let callCount: Int
     let leaseMilliseconds: UInt64
+    /// Whether a worker may stand still for longer than a lease.
+    var hasShortLease: Bool { leaseMilliseconds < Limits.sessionLease.wholeMilliseconds }
     /// Every so many opportunities are taken; 0 for none.
     let odds: [Int]
     /// The usual time between two calls of a driver, in microseconds.

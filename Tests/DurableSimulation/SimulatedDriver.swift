@@ -2,7 +2,7 @@ import DurableCore
 
 /// A process that calls: the driver of `CallerChannel` and `SubmissionOrder`, as `ActorChannel` is.
 final class SimulatedDriver {
-    let world: World
+    unowned let world: World
     let id: DriverID
     let number: Int
     let session: SessionID
@@ -27,6 +27,7 @@ final class SimulatedDriver {
     func die() {
         isAlive = false
         for channel in channels { channel.drop() }
+        (channels, found) = ([], [:])
     }
 
     /// Calls what has the name of a plan; creates it if nobody has.
@@ -127,6 +128,7 @@ final class SimulatedChannel {
         if world.roll(.cancel) {
             driver.after(world.random.number(0...3_000)) { [self] _ in
                 world.note(.cancels, UInt64(driver.number), sequence, 0)
+                if calls[sequence] != nil { world.oracle.calls[number].cancelledIn = lastEpoch }
                 update { $0.cancel(sequence, .single) }
             }
         }

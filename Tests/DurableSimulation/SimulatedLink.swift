@@ -5,14 +5,14 @@ import DurableStore
 /// is lost.
 final class SimulatedLink: Sendable {
     // SAFETY: a simulated history runs on one thread.
-    nonisolated(unsafe) private let world: World
+    nonisolated(unsafe) private unowned let world: World
     // SAFETY: as above.
     nonisolated(unsafe) private let channel: SimulatedChannel
     let number: Int
     /// The socket that it waits at: that of one binding, which a later one replaces.
     let socket: Int
     // SAFETY: as above.
-    nonisolated(unsafe) private(set) var worker: SimulatedWorker?
+    nonisolated(unsafe) private(set) weak var worker: SimulatedWorker?
     /// Whether nobody has accepted it yet.
     // SAFETY: as above.
     nonisolated(unsafe) private(set) var isWaiting = true
@@ -50,10 +50,16 @@ final class SimulatedLink: Sendable {
 
     /// The caller sends a call.
     func call(_ bytes: [UInt8]) {
+        // It is broken, and the caller has not noticed yet.
+        guard !isOver else { return }
         underWay += 1
         sent.append(bytes)
         lastToWorker = max(lastToWorker, world.now + world.latency())
         world.at(lastToWorker) { [self] in arriveNext() }
+        // A break shows most while calls are under way.
+        if world.random.oneIn(4), world.roll(.breakConnection) {
+            world.after(world.random.number(0...60)) { [self] in breaks() }
+        }
     }
 
     private func arriveNext() {
@@ -102,9 +108,27 @@ final class SimulatedLink: Sendable {
         world.bites(.connectionBroken)
         let isLost = world.random.oneIn(2)
         if underWay > 0, isLost { world.bites(.messageLost) }
-        if isLost { sent = [] }
+        if isLost {
+            sent = []
+        } else if !sent.isEmpty, world.random.oneIn(2), world.oracle.keepsOrder, !world.scenario.hasShortLease {
+            arriveLate()
+        }
         close()
         world.after(world.random.number(10...500)) { [self] in channel.closed(self) }
+    }
+
+    /// The worker reads what was sent behind the first of a later connection: the kernel orders one alone. A first copy
+    /// does not say when it was sent, so it must not be older than a lease. A call that found no room on the disk has no
+    /// record, so a copy of it would run again.
+    private func arriveLate() {
+        let late = sent
+        sent = []
+        world.bites(.copiedLate)
+        world.after(world.random.number(100...60_000)) { [self] in
+            worker?.after(0) { [self] worker in
+                for bytes in late where worker.isAlive { worker.received(bytes, from: self) }
+            }
+        }
     }
 
     /// The caller is not interested any more.

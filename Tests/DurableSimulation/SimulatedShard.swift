@@ -25,6 +25,10 @@ final class SimulatedShard {
     /// The actor's state: the operations that were applied to it, each with the count that it made.
     private(set) var applied: [UInt64: UInt64] = [:]
     private(set) var count: UInt64 = 0
+    /// How many records went because their callers have the outcomes.
+    private(set) var forgottenCount = 0
+    /// Below which call records of a session have gone.
+    private var forgottenThrough: [SessionID: UInt64] = [:]
     private let isSerial: Bool
     private let oracle: Oracle
 
@@ -76,8 +80,15 @@ final class SimulatedShard {
         }
         for session in order {
             guard var change = changes[session] else { continue }
+            let forgotten = done.count
             if let end = change.forgotten, forget(session, below: end) { change.forgot() }
             if let row = change.finished(at: time) { sessions[session] = row }
+            forgottenCount += forgotten - done.count
+            // A copy that comes late must not run again, in whatever life.
+            let highest = forgottenThrough[session] ?? 0
+            if highest > sessions[session]?.frontier ?? 0 {
+                oracle.violated("shard \(number): records below \(highest) are gone, and no row says so")
+            }
         }
         fence = next
         return next
@@ -87,7 +98,7 @@ final class SimulatedShard {
         switch change {
         case .entry(_, let key, let payload):
             let (operation, value) = (UInt64(bytes: key), UInt64(bytes: payload))
-            oracle.applied(operation, value, to: self, at: time.now)
+            oracle.applied(operation, value, to: self)
             count += 1
             applied[operation] = value
         case .deadLetter(let call, let letter):
@@ -100,6 +111,9 @@ final class SimulatedShard {
     private func forget(_ session: SessionID, below end: UInt64) -> Bool {
         let gone = done.keys.filter { $0.session == session && $0.sequence < end }
         for id in gone { done[id] = nil }
+        if let last = gone.map(\.sequence).max() {
+            forgottenThrough[session] = max(forgottenThrough[session] ?? 0, last + 1)
+        }
         return !gone.isEmpty
     }
 
@@ -128,6 +142,7 @@ final class SimulatedShard {
         let before = done.count + keyed.count
         for session in expired.keys {
             sessions[session] = nil
+            forgottenThrough[session] = nil
             for id in done.keys where id.session == session { done[id] = nil }
         }
         keyed = keyed.filter { $0.value.expires > now }

@@ -7,6 +7,8 @@ final class SimulatedSupervisor {
         let actor: ActorID
         var worker: SimulatedWorker?
         var socket: Int?
+        /// When its last life ended.
+        var endedAt: UInt64?
         var isAwaited = false
         var isWanted = false
         var waiters: [(Incarnation, () -> Void)] = []
@@ -20,7 +22,7 @@ final class SimulatedSupervisor {
         }
     }
 
-    let world: World
+    unowned let world: World
     let life: Int
     var isUp = true
     var registry: Registry
@@ -53,6 +55,13 @@ final class SimulatedSupervisor {
             body(self)
             if isUp, world.roll(.supervisorCrash) { world.crashSupervisor() }
         }
+    }
+
+    /// Its process is gone, with all that waited in it.
+    func die() {
+        isUp = false
+        (hosted, pool, strangers) = ([:], [], [])
+        (persistWaiters, creations, restartsHeldUp) = ([], [], [])
     }
 
     // MARK: What is stored
@@ -250,7 +259,8 @@ final class SimulatedSupervisor {
             $0.worker = worker.identity
             $0.policy = policy
         }
-        world.oracle.started(hosted.actor, world.scenario.plans[world.plansByActor[hosted.actor] ?? 0].options)
+        let options = world.scenario.plans[world.plansByActor[hosted.actor] ?? 0].options
+        world.oracle.started(hosted.actor, options, after: hosted.endedAt)
         worker.after(world.random.number(30...600)) { $0.start() }
         change(hosted.actor)
         watchSilence(of: worker, shard)
@@ -263,6 +273,7 @@ final class SimulatedSupervisor {
             if !worker.isFrozen { worker.sign = supervisor.world.now }
             let signs = SilenceWatch.Signs(thread: worker.sign, process: worker.sign)
             if let cause = hosted.silence.look(signs, limit: limit, now: supervisor.world.duration) {
+                supervisor.world.bites(.silent)
                 supervisor.perform(hosted.slot.killLife(because: cause), on: shard)
             }
             supervisor.watchSilence(of: worker, shard)
@@ -297,6 +308,7 @@ final class SimulatedSupervisor {
 
     func exitWithoutWorker(_ shard: ShardNumber, _ hosted: Hosted, _ cause: DeathCause) {
         let incarnation = hosted.slot.incarnation
+        hosted.endedAt = world.now
         let action = hosted.slot.exited(
             incarnation,
             cause: cause,
@@ -326,6 +338,7 @@ final class SimulatedSupervisor {
         defer { strangerIsGone(worker) }
         guard let hosted = hosted[worker.shard.number], hosted.worker === worker else { return }
         hosted.worker = nil
+        hosted.endedAt = world.now
         var cause = worker.cause ?? .unknown
         cause = investigate(worker, hosted, cause)
         let action = hosted.slot.exited(
@@ -391,6 +404,7 @@ final class SimulatedSupervisor {
 
     func endActors(_ ids: [ActorID], because cause: DeathCause) {
         for record in ids.compactMap({ registry.records[$0] }) where record.ended == nil {
+            world.oracle.ending.insert(record.id)
             perform(hosting(record).slot.end(because: cause), on: record.shard)
         }
     }

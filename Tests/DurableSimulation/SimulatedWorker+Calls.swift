@@ -143,7 +143,7 @@ extension SimulatedWorker {
         scene.notes.append(CrashScene.Note(suspect, job: job))
         world.note(.begins, UInt64(number), call.frame.id.sequence, call.operation.number)
         if world.crashes(self, .crashBeforeMethod) { return }
-        world.oracle.ran(call, by: number)
+        world.oracle.ran(call, by: number, of: fence.epoch)
         if call.operation.kind == .poison { return world.crash(self) }
         let isLong = world.random.oneIn(40)
         let length: UInt64 = isLong ? world.random.number(1_000...400_000) : world.random.number(0...300)
@@ -242,7 +242,10 @@ extension SimulatedWorker {
         for call in open.values.filter(\.isRunning).sorted(by: { $0.operation.number < $1.operation.number }) {
             refuse(call, .diskFull)
         }
+        let generation = generation
         after(world.random.number(50...500)) { worker in
+            // Another commit failed meanwhile: what follows that one reads what is stored.
+            guard worker.generation == generation else { return }
             worker.count = worker.shard.count
             for next in worker.mailbox.resume() { worker.begin(next) }
         }

@@ -35,7 +35,7 @@ final class SimulatedWorker {
         var isFromRecord = false
     }
 
-    let world: World
+    unowned let world: World
     /// The number of its process.
     let number: Int
     let shard: SimulatedShard
@@ -48,6 +48,8 @@ final class SimulatedWorker {
 
     var phase = Phase.assigned
     var thawsAt: UInt64 = 0
+    /// What it does when it thaws.
+    private var held: [(SimulatedWorker) -> Void] = []
     /// When it last gave a sign of life.
     var sign: UInt64 = 1
     /// Whether the supervisor has given it up without ending it.
@@ -104,10 +106,27 @@ final class SimulatedWorker {
     func after(_ delay: UInt64, _ body: @escaping (SimulatedWorker) -> Void) {
         world.after(delay) { [self] in
             guard isAlive else { return }
-            if isFrozen { return after(thawsAt - world.now, body) }
+            guard !isFrozen, held.isEmpty else {
+                if held.isEmpty { thawLater() }
+                return held.append(body)
+            }
             sign = world.now
             body(self)
         }
+    }
+
+    private func thawLater() { world.at(thawsAt) { [self] in thaw() } }
+
+    /// What came while it was frozen happens in the order in which it came, however often it was frozen meanwhile.
+    private func thaw() {
+        guard !isFrozen else { return thawLater() }
+        sign = world.now
+        var next = 0
+        while next < held.count, isAlive {
+            held[next](self)
+            next += 1
+        }
+        held = []
     }
 
     // MARK: Life

@@ -34,6 +34,9 @@ package enum Simulation {
         world.run(until: world.now + patience) { world.isSettled }
         if world.oracle.violations.isEmpty { world.check() }
         world.isOver = true
+        let forgotten = world.shards.values.reduce(0) { $0 + $1.forgottenCount }
+        if forgotten > 0 { world.bites(.forgotten, times: forgotten) }
+        defer { world.dismantle() }
         return SimulationReport(
             seed: seed,
             checksum: world.trace.checksum,

@@ -155,7 +155,7 @@ extension World {
         guard let supervisor else { return }
         if supervisor.hasChanges { bites(.changesLost) }
         note(.supervisorDies, UInt64(supervisor.life), supervisor.hasChanges ? 1 : 0, 0)
-        supervisor.isUp = false
+        supervisor.die()
         self.supervisor = nil
         supervisorCrashes += 1
         oracle.supervisorLives += 1

@@ -56,6 +56,7 @@ final class World {
         oracle = Oracle { moment() }
         oracle.keepsOrder = scenario.odds[Scenario.Chance.diskFull.rawValue] == 0
         moment = { [unowned self] in now }
+        oracle.run = { [unowned self] in boot }
     }
 
     // MARK: Time
@@ -98,13 +99,22 @@ final class World {
         }
     }
 
+    /// Lets go of everything, as much of it points at each other.
+    func dismantle() {
+        for driver in drivers { driver.die() }
+        supervisor?.die()
+        supervisor = nil
+        (drivers, workers, links, requests) = ([], [], [], [])
+        queue = EventQueue()
+    }
+
     // MARK: Chance and trace
 
     func note(_ what: Trace.What, _ first: UInt64, _ second: UInt64, _ third: UInt64) {
         trace.add(what, at: now, first, second, third)
     }
 
-    func bites(_ fault: Fault) { bitten[fault, default: 0] += 1 }
+    func bites(_ fault: Fault, times: Int = 1) { bitten[fault, default: 0] += times }
 
     /// Whether something goes wrong now.
     func roll(_ chance: Scenario.Chance) -> Bool {
@@ -135,7 +145,8 @@ final class World {
 
     /// It ends itself: what it was doing is to blame.
     func crash(_ worker: SimulatedWorker) {
-        oracle.crashed(worker.scene.blamed)
+        // Of one that was given up nobody hears.
+        if !worker.isAbandoned { oracle.crashed(worker.scene.blamed) }
         end(worker, .signal(number: 11))
     }
 

@@ -33,7 +33,12 @@ package struct LastWords: Sendable, Hashable {
 
     /// Without what a cut through a character has left, and without the white space around it.
     private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
-        let whole = bytes.drop { $0 & 0xC0 == 0x80 }
+        var whole = bytes.drop { $0 & 0xC0 == 0x80 }
+        // A beginning without its end would become another character, which may be longer than it.
+        if let last = whole.lastIndex(where: { $0 & 0xC0 != 0x80 }) {
+            let length = max(1, (~whole[last]).leadingZeroBitCount)
+            if last + length > whole.endIndex { whole = whole[..<last] }
+        }
         let text = String(decoding: whole, as: UTF8.self)
         guard let first = text.firstIndex(where: { !$0.isWhitespace }),
             let last = text.lastIndex(where: { !$0.isWhitespace })
