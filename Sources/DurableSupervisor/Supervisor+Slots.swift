@@ -65,7 +65,7 @@ extension Supervisor {
     }
 
     /// Tries again when there may be descriptors, processes and memory.
-    private func assignLater() {
+    func assignLater() {
         guard !isAssignmentScheduled else { return }
         isAssignmentScheduled = true
         loop.schedule(after: Limits.shortageInterval) { [self] in

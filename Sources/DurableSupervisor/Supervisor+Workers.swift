@@ -95,7 +95,10 @@ extension Supervisor {
         spawnFailures += 1
         let message = "\(cause); \(tail.suffix(500))"
         guard spawnFailures <= 5 else {
-            failWaiting(of: worker.executable, because: message)
+            log("no worker of \(worker.executable) gets ready: \(message)")
+            // Who has lived may wait for whatever ends them to stop.
+            failWaiting(of: worker.executable, because: message, isShortage: true)
+            if !waiting.isEmpty { assignLater() }
             return
         }
         loop.schedule(after: .milliseconds(20 << spawnFailures)) { [self] in assignWaiting() }

@@ -40,6 +40,31 @@ import Testing
         }
     }
 
+    @Test func `an actor whose next workers are killed as they start waits, and loses nothing`() async throws {
+        let scratch = ScratchDirectory()
+        var configuration = RuntimeConfiguration()
+        configuration.warmSpares = 0
+        try await ActorRuntime.withRuntime(directory: scratch.file("data"), configuration: configuration) { runtime in
+            let counter = try await runtime.spawn(Counter.self, options: .resilient)
+            #expect(try await counter.add(1) == 1)
+            let supervisor = try #require(runtime.supervisorProcessID)
+            var killed: Set<Int32> = []
+            let ref = counter.submit { try await $0.add(1) }
+            // More than enough for a program that cannot start at all.
+            let log = URL(fileURLWithPath: "\(RuntimeLayout(directory: runtime.directory).supervisor)/log")
+            try await eventually("no worker has got ready for long") {
+                for child in Processes.children(of: supervisor) where !killed.contains(child.pid) {
+                    if kill(child.pid, SIGKILL) == 0 { killed.insert(child.pid) }
+                }
+                return try String(contentsOf: log, encoding: .utf8)
+            } is: {
+                $0.contains("gets ready")
+            }
+            #expect(try await ref.value == 2)
+            try await runtime.kill(counter)
+        }
+    }
+
     private func limitDescriptors(of pid: Int32, to limit: String) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
