@@ -81,7 +81,7 @@ extension Environment {
         try place.validate()
         let taken = LMDBError(.alreadyExists, "\(target) exists already. A copy never replaces anything.")
         if try FileSystem.kind(of: place.directory) != .absent { throw taken }
-        TemporaryDirectory.sweep(place.parent)
+        try TemporaryDirectory.sweep(place.parent)
         let isPlaced = try EnvironmentCreation.createDirectory(place) { (temporary) throws(LMDBError) in
             try reading { () throws(LMDBError) in try copyOnce(to: temporary) }
         }

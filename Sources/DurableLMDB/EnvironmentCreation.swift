@@ -30,11 +30,11 @@ struct EnvironmentCreation {
             case .other:
                 throw LMDBError(.notOurs, "\(place.directory) is not a directory. Choose another path.")
             case .directory:
-                TemporaryDirectory.sweep(place.directory)
+                try TemporaryDirectory.sweep(place.directory)
                 if try FileSystem.kind(of: place.dataFile) != .absent { return false }
                 if try createFile() { return true }
             case .absent:
-                TemporaryDirectory.sweep(place.parent)
+                try TemporaryDirectory.sweep(place.parent)
                 if try Self.createDirectory(place, filling: fill) { return true }
             }
         }

@@ -61,17 +61,29 @@ final class TemporaryDirectory {
     }
 
     /// Removes what dead processes left behind. What cannot be removed is left for the next sweep.
-    static func sweep(_ parent: String) {
-        guard let listing = opendir(parent) else { return }
+    ///
+    /// Who has left it may have died when a file had its name and the name was not durable yet: it is made so first,
+    /// while what tells of that is still there.
+    static func sweep(_ parent: String) throws(LMDBError) {
+        let leftovers = leftovers(in: parent)
+        guard !leftovers.isEmpty else { return }
+        try FileSystem.syncDirectory(parent)
+        for name in leftovers { removeIfDead("\(parent)/\(name)") }
+    }
+
+    private static func leftovers(in parent: String) -> [String] {
+        guard let listing = opendir(parent) else { return [] }
         defer { closedir(listing) }
+        var names: [String] = []
         while let entry = readdir(listing) {
             // Each life of an actor looks here.
             guard entry.pointee.d_name.0 == CChar(UInt8(ascii: ".")) else { continue }
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.contains(marker) { removeIfDead("\(parent)/\(name)") }
+            if name.contains(marker) { names.append(name) }
         }
+        return names
     }
 
     private static func removeIfDead(_ path: String) {

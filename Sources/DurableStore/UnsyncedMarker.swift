@@ -1,3 +1,5 @@
+internal import Glibc
+
 #if SEEDED_BUGS
 internal import SeededBugs
 #endif
@@ -10,6 +12,8 @@ struct UnsyncedMarker {
     let directory: String
 
     private var path: String { "\(directory)/unsynced" }
+    /// Is there while the marker is being set: for the next process, not for after a power loss.
+    private var unsure: String { "\(directory)/unsynced.unsure" }
 
     /// The boot that left unflushed commits; `nil` when everything is flushed.
     func read() throws(StoreError) -> BootName? {
@@ -21,8 +25,13 @@ struct UnsyncedMarker {
         #if SEEDED_BUGS
         if SeededBug.noUnsyncedMarker.isActive { return }
         #endif
-        guard try read() != boot else { return }
+        // Who died while setting it may have left a name that is not durable yet.
+        guard try read() != boot || ShardFiles.exists(unsure) else { return }
+        let note = open(unsure, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard note >= 0 else { throw ShardFiles.failure("creating", unsure) }
+        close(note)
         try ShardFiles.write(boot.text + "\n", to: path, in: directory)
+        unlink(unsure)
     }
 
     /// Everything is flushed.

@@ -149,6 +149,22 @@ struct PowerLossTests {
 
     private func kept(_ number: Int) -> String { "\(folder.shard)/damaged-\(number).mdb" }
 
+    @Test func `a marker whose maker died before its name was durable is made again by the next life`() throws {
+        try makeShard()
+        let marker = URL(fileURLWithPath: "\(folder.shard)/unsynced")
+        let made = { try FileManager.default.attributesOfItem(atPath: marker.path)[.systemFileNumber] as? UInt64 }
+        let before = try made()
+        try withShard(first) { _ in }
+        #expect(try made() == before, "who finds it durable leaves it")
+        // What a process leaves that dies between the name and the flush of the directory.
+        let unsure = marker.path + ".unsure"
+        try Data().write(to: URL(fileURLWithPath: unsure))
+        try withShard(first) { _ in }
+        #expect(try made() != before, "its name was flushed with a new file")
+        #expect(try String(contentsOf: marker, encoding: .utf8) == "first\n")
+        #expect(!FileManager.default.fileExists(atPath: unsure))
+    }
+
     @Test func `an undamaged file is kept with everything, and checked once`() throws {
         try makeShard()
         try withShard(second) { store throws in #expect(try fields(store) == ["a": [4]]) }
