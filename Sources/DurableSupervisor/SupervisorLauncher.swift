@@ -66,6 +66,15 @@ package enum SupervisorLauncher {
             guard error.code == .supervisorUnreachable, error.cause == nil else { throw error }
             handle.kill()
             reap(handle)
+            // LMDB can crash on a damaged file before it says what is wrong.
+            let registry = RuntimeLayout(directory: configuration.directory).supervisor
+            if access("\(registry)/data.mdb", F_OK) == 0, let damage = RegistryFile.verify(registry).findings.first {
+                throw ActorError(
+                    .directoryUnusable,
+                    "the supervisor ended while it was being started, and the registry of \(configuration.directory) is "
+                        + "damaged: \(damage). Nothing was changed; put a backup of it back"
+                )
+            }
             var failure = error
             failure.cause = try? log.tail(bytesMax: 1024)
             throw failure
