@@ -123,7 +123,13 @@ package enum RuntimeDirectory {
         let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         // A directory that others have made, and may not be read, is theirs to sync.
         if descriptor < 0, errno == EACCES { return }
-        guard descriptor >= 0 else { throw unusable(parent, "cannot be opened: \(reason(errno))") }
+        guard descriptor >= 0 else {
+            let number = errno
+            let message = "cannot be opened: \(reason(number))"
+            // The directory is as good as before.
+            guard number == EMFILE || number == ENFILE else { throw unusable(parent, message) }
+            throw ActorError(.limitExceeded, "the directory \(parent) \(message)")
+        }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw unusable(parent, "cannot be synced: \(reason(errno))") }
     }

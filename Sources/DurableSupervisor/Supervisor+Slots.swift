@@ -121,7 +121,7 @@ extension Supervisor {
         }
         changes.ledger.append(entry)
         unlink(layout.stderrFile(worker.identity.serial))
-        persistAfterRestart()
+        persistSoon()
     }
 
     private func startNext(_ shard: ShardNumber, _ hosted: Hosted) {
@@ -196,7 +196,7 @@ extension Supervisor {
         // What else there is to do now is not worth a moment of the actor's callers.
         worker.connection?.flushNow()
         changes.records.append(updated)
-        if incarnation > 1 { persistAfterRestart() } else { persistSoon() }
+        persistSoon()
         // Timers fire behind the batch's writes: by then the worker has been told.
         loop.schedule(after: .zero) { [self] in faults.passes(.supervisorAfterAssignment, incarnation: incarnation) }
     }

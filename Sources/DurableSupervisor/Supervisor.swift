@@ -207,9 +207,6 @@ final class Supervisor: @unchecked Sendable {
         }
     }
 
-    /// Stores what a restart has changed: after the recovery, with which the flush would share the machine.
-    func persistAfterRestart() { persistSoon(after: .milliseconds(10)) }
-
     func log(_ message: String) {
         let line = "durable supervisor: \(message)\n"
         _ = line.withCString { write(2, $0, strlen($0)) }

@@ -221,10 +221,11 @@ final class StormWish: Sendable {
 extension ProcessTable {
     /// Processes that have ended and wait for their parent, if that is one of these.
     static func ended(childrenOf parents: Set<Int32>) -> [Int32] {
-        // One that has just ended is reaped at once; only what is still there at the second look is forgotten.
+        // A supervisor looks once a second for what it has inherited; only what is still there at the second look is
+        // forgotten.
         let first = Set(endedNow(parents))
         guard !first.isEmpty else { return [] }
-        usleep(200_000)
+        usleep(2_500_000)
         return first.intersection(endedNow(parents)).sorted()
     }
 
