@@ -97,8 +97,12 @@ struct InspectTests {
             #expect(death["restarted"] as? Bool == true)
             #expect(try await notes.write("the look has disturbed nobody") == 3)
         }
-        let left = try actors(try await inspect(directory)).map { $0["status"] as? String }
-        #expect(left == ["running"], "what its driver owned has gone with it, what was detached has not")
+        // The registry is stored a moment after an end.
+        try await eventually("what its driver owned has gone with it, what was detached has not") {
+            try actors(try await inspect(directory)).map { $0["status"] as? String }
+        } is: {
+            $0 == ["running"]
+        }
         try await killEverything(in: directory)
         #expect(try actors(try await inspect(directory)).map { $0["status"] as? String } == ["not running"])
     }
