@@ -53,6 +53,19 @@ package final class RegistryStore {
         }
     }
 
+    /// Looks at every page and row, for which the environment is closed and opened again.
+    /// - Returns: What is wrong, or was never written by this build; `nil` when nothing is.
+    func damage() throws(ActorError) -> String? {
+        environment.close()
+        let report = RegistryFile.verify(layout.supervisor)
+        do {
+            environment = try Environment.open(directory: layout.supervisor, options: options)
+        } catch {
+            throw Self.convert(error, layout.supervisor)
+        }
+        return report.findings.first ?? report.notes.first
+    }
+
     /// All records, and the number of the next shard; `nil` in a registry that was never written.
     package func load() throws(ActorError) -> (records: [ActorRecord], drivers: [Driver], nextShard: ShardNumber?) {
         do {

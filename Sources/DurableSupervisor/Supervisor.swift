@@ -112,6 +112,7 @@ final class Supervisor: @unchecked Sendable {
                     + "data.mdb back, or move the shards away to start fresh"
             )
         }
+        try Self.checkShards(of: layout, stored.records, store)
         registry = Registry(records: stored.records, nextShard: stored.nextShard ?? 1)
         placement = Placement([configuration.head])
         loop = try EventLoop(name: "supervisor")
@@ -142,6 +143,22 @@ final class Supervisor: @unchecked Sendable {
         forgetNodesIfUnused()
         sweepPlacementGroups()
         try listen()
+    }
+
+    /// A shard that no record names is a leftover and goes, unless the records are what is gone.
+    private static func checkShards(
+        of layout: RuntimeLayout,
+        _ records: [ActorRecord],
+        _ store: RegistryStore
+    ) throws(ActorError) {
+        let named = Set(records.map(\.shard))
+        let shards = RuntimeDirectory.entries(of: layout.shards).compactMap { ShardNumber($0) }
+        guard !shards.allSatisfy(named.contains), let damage = try store.damage() else { return }
+        throw ActorError(
+            .directoryUnusable,
+            "the registry in \(layout.supervisor) is damaged: \(damage). The shards that it does not name are kept; "
+                + "put a backup of its data.mdb back"
+        )
     }
 
     /// Runs until the last driver and the last running actor are gone; then ends the process.
