@@ -44,7 +44,7 @@ private struct Simulation {
             case .disconnect: drop()
             case .send(let frame): if case .open = link { wire.append(frame) }
             case .askSupervisor: questions += 1
-            case .warn: break
+            case .warn, .warnHeldUp: break
             case .fail(let sequence, let error): settle(sequence, "\(error.code)")
             case .resolve(let sequence, let answer):
                 #expect(

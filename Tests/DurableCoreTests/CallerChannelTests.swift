@@ -12,7 +12,7 @@ struct CallerChannelTests {
     }
 
     private mutating func reply(_ sequence: UInt64, epoch: Epoch = 1) -> [CallerChannel.Action] {
-        let outcome = CallOutcome.returned([UInt8(sequence)])
+        let outcome = CallOutcome.returned([UInt8(truncatingIfNeeded: sequence)])
         return channel.replied(ReplyFrame(sequence: sequence, actor: actor, epoch: epoch, version: 1, outcome: outcome))
     }
 
@@ -28,6 +28,7 @@ struct CallerChannelTests {
             case .fail(let sequence, let error): "fail \(sequence) \(error.code)"
             case .askSupervisor(let lost): "ask \(lost.map(String.init) ?? "-")"
             case .warn(let count): "warn of \(count)"
+            case .warnHeldUp(let method): "warn of \(method)"
             }
         }
     }
@@ -240,6 +241,32 @@ struct CallerChannelTests {
         #expect(summary(channel.abandon(3)) == ["send \(window + 3) from 5", "send \(window + 4) from 5"])
         #expect(submit(.unlimited).actions.isEmpty)
         #expect(summary(reply(5)) == ["resolve 5", "send \(window + 5) from 6"])
+    }
+
+    @Test mutating func `calls that failed at once hold up none that follows them`() {
+        _ = submit(0)
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        _ = channel.closed()
+        _ = channel.verdict(.restarting(location))
+        for _ in 0...Limits.unacknowledgedCallsMax { _ = submit(0) }
+        #expect(channel.opened(incarnation: 2, epoch: 2).isEmpty)
+        let next = submit(0)
+        #expect(summary(next.actions) == ["send \(next.sequence) from \(next.sequence)"])
+    }
+
+    @Test mutating func `a call that holds up those behind it is told of once`() {
+        _ = channel.opened(incarnation: 1, epoch: 1)
+        let first = submit(0).sequence
+        for _ in 1..<Limits.unacknowledgedCallsMax {
+            let next = submit(0)
+            #expect(summary(next.actions) == ["send \(next.sequence) from \(first)"])
+            #expect(summary(reply(next.sequence)) == ["resolve \(next.sequence)"])
+        }
+        let held = submit(0)
+        #expect(summary(held.actions) == ["warn of m"])
+        #expect(submit(0).actions.isEmpty)
+        let freed = ["send \(held.sequence) from \(held.sequence)", "send \(held.sequence + 1) from \(held.sequence)"]
+        #expect(summary(reply(first)) == ["resolve \(first)"] + freed)
     }
 
     @Test mutating func aCallThatIsSentAgainSaysWhenItWasSentFirst() {

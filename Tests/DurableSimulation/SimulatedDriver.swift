@@ -152,7 +152,7 @@ final class SimulatedChannel {
             world.note(.sends, UInt64(driver.number), frame.id.sequence, frame.firstIncomplete)
             link?.call(frame.encoded())
         case .askSupervisor(let lost): ask(lost)
-        case .warn: break
+        case .warn, .warnHeldUp: break
         case .fail(let sequence, let error): settle(sequence, .failed(error))
         case .resolve(let sequence, let answer): settle(sequence, .answered(answer.outcome))
         }

@@ -12,6 +12,11 @@ final class ActorChannel: Sendable {
         init(_ location: ActorLocation) { self.location = location }
     }
 
+    /// What has arrived by the read under way on one connection.
+    private final class Arrived: Sendable {
+        let replies = Mutex<[ReplyFrame]>([])
+    }
+
     private struct State {
         var channel: CallerChannel
         var order = SubmissionOrder<OutgoingCall>()
@@ -36,8 +41,6 @@ final class ActorChannel: Sendable {
     private let calls: CallClient
     private let state: Mutex<State>
     private let hasNoMethodOptions = Atomic(false)
-    /// What has arrived by the read under way.
-    private let replies = Mutex<[ReplyFrame]>([])
 
     init(actor: ActorID, session: SessionID, calls: CallClient) {
         self.actor = actor
@@ -214,7 +217,7 @@ final class ActorChannel: Sendable {
                     if let call = state.waiters.remove(sequence) { answered.append((call, answer)) }
                 case .fail(let sequence, let error):
                     if let call = state.waiters.remove(sequence) { failed.append((call, error)) }
-                case .connectLater, .askSupervisor, .warn:
+                case .connectLater, .askSupervisor, .warn, .warnHeldUp:
                     later.append(action)
                 }
             }
@@ -258,13 +261,23 @@ final class ActorChannel: Sendable {
                 }
             }
         case .warn(let count):
-            let type = place?.location.typeDescription ?? "the actor"
             let advice = "it gets more calls than it can run; maxPendingCalls sets a limit"
-            calls.log("\(count) calls of this process to \(type) \(actor) are unanswered: \(advice)")
+            calls.log("\(count) calls of this process to \(typeDescription) \(actor) are unanswered: \(advice)")
+        case .warnHeldUp(let method):
+            let name = MethodTable.name(of: method)
+            let advice = "let such calls end now and then, or make them from another process"
+            calls.log(
+                """
+                calls of this process to \(typeDescription) \(actor) wait: one to \(name) is unanswered, and no call is sent \
+                that is \(Limits.unacknowledgedCallsMax) behind it; \(advice)
+                """
+            )
         case .connect, .disconnect, .send, .resolve, .fail:
             break
         }
     }
+
+    private var typeDescription: String { place?.location.typeDescription ?? "the actor" }
 
     private func connect(_ state: inout State) {
         guard state.connection == nil, let location = state.place?.location else { return }
@@ -272,6 +285,8 @@ final class ActorChannel: Sendable {
             state.connection = calls.group(of: location.shard).join(self)
             return
         }
+        // Of this connection alone: a replaced one may still deliver what it has, on another thread.
+        let arrived = Arrived()
         state.connection = Connection.connect(
             path: calls.socket(of: location.shard),
             on: calls.loop,
@@ -279,8 +294,8 @@ final class ActorChannel: Sendable {
             limits: calls.limits,
             handler: ConnectionHandler(
                 opened: { [self] in opened($0) },
-                received: { [self] connection, frame, _ in received(frame, on: connection) },
-                drained: { [self] connection in drained(connection) },
+                received: { [self] connection, frame, _ in received(frame, on: connection, arrived) },
+                drained: { [self] connection in drained(connection, arrived) },
                 closed: { [self] connection, _ in closed(connection) }
             )
         )
@@ -309,23 +324,23 @@ final class ActorChannel: Sendable {
         }
     }
 
-    private func received(_ frame: Frame, on connection: Connection) {
+    private func received(_ frame: Frame, on connection: Connection, _ arrived: Arrived) {
         guard frame.kind == FrameKind.reply,
             let reply = try? ReplyFrame(decoding: frame.payload, detached: frame.detached)
         else {
             connection.fail(TransportError(.protocolViolation, "a reply cannot be read"))
             return
         }
-        replies.withLock { $0.append(reply) }
+        arrived.replies.withLock { $0.append(reply) }
     }
 
     /// The replies of one read are there: their callers are found under the lock once.
-    private func drained(_ connection: Connection) {
-        let arrived = replies.withLock { replies in
+    private func drained(_ connection: Connection, _ arrived: Arrived) {
+        let replies = arrived.replies.withLock { replies in
             defer { replies = [] }
             return replies
         }
-        if !arrived.isEmpty { received(arrived, on: connection) }
+        if !replies.isEmpty { received(replies, on: connection) }
     }
 
     /// Replies arrived.

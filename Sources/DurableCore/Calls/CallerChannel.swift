@@ -41,6 +41,8 @@ package struct CallerChannel: Sendable {
         case askSupervisor(lost: Incarnation?)
         /// Tell people that so many calls are unanswered.
         case warn(unanswered: Int)
+        /// Tell people that calls are not sent before the oldest one, of this method, is answered.
+        case warnHeldUp(by: String)
     }
 
     /// What came back.
@@ -106,9 +108,10 @@ package struct CallerChannel: Sendable {
     private var calls = SequenceWindow<Call>()
     private var backlog = BacklogWarning()
     private var nextSequence: UInt64 = 1
-    private var firstIncomplete: UInt64 = 1
     private var epoch: Epoch = 0
     private var hasConnection = false
+    /// The call that holds up others and that people were told of.
+    private var toldOf: UInt64 = 0
     /// Calls up to this one have been sent on the present connection.
     private var sentThrough: UInt64 = 0
 
@@ -116,6 +119,9 @@ package struct CallerChannel: Sendable {
         self.actor = actor
         self.session = session
     }
+
+    /// The first call that is waited for. Not kept: calls that fail at once move it as well.
+    private var firstIncomplete: UInt64 { calls.first ?? nextSequence }
 
     /// How many calls are unanswered.
     package var pendingCount: Int { calls.count }
@@ -243,7 +249,6 @@ package struct CallerChannel: Sendable {
         #endif
         guard reply.epoch >= epoch, let call = calls.remove(reply.sequence) else { return [] }
         epoch = reply.epoch
-        advanceFrontier()
         let stamp = ReplyStamp(epoch: reply.epoch, version: reply.version, isRepeated: reply.isRepeated)
         let answer = Answer(
             outcome: reply.outcome,
@@ -258,7 +263,6 @@ package struct CallerChannel: Sendable {
     @discardableResult
     package mutating func abandon(_ sequence: UInt64) -> [Action] {
         guard calls.remove(sequence) != nil else { return [] }
-        advanceFrontier()
         return transmitMore()
     }
 
@@ -268,7 +272,6 @@ package struct CallerChannel: Sendable {
         guard let call = calls[sequence] else { return [] }
         guard call.sentTo != nil else {
             calls.remove(sequence)
-            advanceFrontier()
             return transmitMore(after: [.fail(sequence, Self.cancelledError(actor: actor))])
         }
         calls.update(sequence) { $0.frame.cancellation = cancellation }
@@ -299,7 +302,6 @@ package struct CallerChannel: Sendable {
         state = .dead(error)
         let failed = calls.sequences.map { Action.fail($0, error) }
         calls.removeAll()
-        advanceFrontier()
         defer { hasConnection = false }
         return (hasConnection ? [.disconnect] : []) + failed
     }
@@ -310,7 +312,6 @@ package struct CallerChannel: Sendable {
             Action.fail(sequence, unavailable(mayHaveRun: calls[sequence]?.sentTo != nil))
         }
         for sequence in failing { calls.remove(sequence) }
-        advanceFrontier()
         return actions
     }
 
@@ -325,14 +326,22 @@ package struct CallerChannel: Sendable {
             let isElsewhere = calls[sentThrough]?.sentTo.map { $0 != epoch } ?? false
             if let action = isElsewhere ? retry(sentThrough) : transmit(sentThrough) { actions.append(action) }
         }
+        if sentThrough + 1 < nextSequence, let method = heldUp() { actions.append(.warnHeldUp(by: method)) }
         return actions
+    }
+
+    /// The method of a call that takes so long that others wait for it, when it is not known yet. Where there are just
+    /// many of them, `BacklogWarning` says so.
+    private mutating func heldUp() -> String? {
+        guard firstIncomplete != toldOf, calls.count < Limits.pendingCallsWarned else { return nil }
+        toldOf = firstIncomplete
+        return calls[firstIncomplete]?.frame.method
     }
 
     private mutating func retry(_ sequence: UInt64) -> Action? {
         guard let call = calls[sequence] else { return nil }
         guard call.retries.allows(after: call.used) else {
             calls.remove(sequence)
-            advanceFrontier()
             return .fail(sequence, unavailable(mayHaveRun: true))
         }
         calls.update(sequence) { $0.used += 1 }
@@ -358,10 +367,6 @@ package struct CallerChannel: Sendable {
         if SeededBug.frontierTooEarly.isActive { frame.firstIncomplete = sequence }
         #endif
         return .send(frame)
-    }
-
-    private mutating func advanceFrontier() {
-        firstIncomplete = calls.first ?? nextSequence
     }
 
     private func unavailable(mayHaveRun: Bool) -> ActorError {
