@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -11,10 +12,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_BYTES (16 * 1024)
 #define LARGE_PAGES_MIN (4 << 20)
+// Longer than a recovery takes.
+#define HOLDING_NANOSECONDS (10 * 1000 * 1000)
 
 void durable_yield_to_others(void) {
     // In Linux a thread has a priority of its own.
@@ -63,29 +67,52 @@ static inline long call(long number, long first, long second, long third, long f
 #endif
 }
 
-__attribute__((no_sanitize("address", "thread"), no_stack_protector)) static int hold(void *owner) {
-    call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    // The owner may have ended before the wish was known.
-    if (call(SYS_getppid, 0, 0, 0, 0, 0) != (long)(intptr_t)owner) return 0;
-#ifdef SYS_close_range
-    // Nothing may stay open, or locked, that the owner's end is to close.
-    if (call(SYS_close_range, 0, ~0U, 0, 0, 0) != 0) return 0;
-    for (;;) call(SYS_ppoll, 0, 0, 0, 0, 0);
-#endif
+// What the holder is told; its stack is above it.
+struct holding {
+    // Readable from the owner's end on.
+    int owner_descriptor;
+    long owner;
+};
+
+__attribute__((no_sanitize("address", "thread"), no_stack_protector)) static int hold(void *argument) {
+    const struct holding *holding = argument;
+    // One that was stopped goes on when its owner has ended.
+    call(SYS_prctl, PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0);
+    unsigned descriptor = (unsigned)holding->owner_descriptor;
+    // Nothing else may stay open, or locked, that the owner's end is to close.
+    if (descriptor > 0 && call(SYS_close_range, 0, descriptor - 1, 0, 0, 0) != 0) return 0;
+    if (call(SYS_close_range, descriptor + 1, ~0U, 0, 0, 0) != 0) return 0;
+    struct pollfd poll = {.fd = holding->owner_descriptor, .events = POLLIN};
+    // The owner may have ended before it was watched.
+    while (call(SYS_getppid, 0, 0, 0, 0, 0) == holding->owner) {
+        if (call(SYS_ppoll, (long)&poll, 1, 0, 0, 0) != -EINTR) break;
+    }
+    // Whoever hears of the end now gets the processor first.
+    struct timespec pause = {.tv_nsec = HOLDING_NANOSECONDS};
+    call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0);
     return 0;
 }
 
 int durable_hold_memory(void) {
+    int descriptor = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (descriptor < 0) return errno;
     char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) return errno;
+    if (stack == MAP_FAILED) {
+        int error = errno;
+        close(descriptor);
+        return error;
+    }
+    struct holding *holding = (struct holding *)(stack + STACK_BYTES - 64);
+    *holding = (struct holding){.owner_descriptor = descriptor, .owner = getpid()};
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     // It handles no signal, and no handler of the owner's may run in it.
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    int pid = clone(hold, stack + STACK_BYTES, CLONE_VM, (void *)(intptr_t)getpid());
+    int pid = clone(hold, holding, CLONE_VM, holding);
     int error = pid < 0 ? errno : 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(descriptor);
     if (error != 0) munmap(stack, STACK_BYTES);
     return error;
 }

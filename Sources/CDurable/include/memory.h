@@ -7,9 +7,9 @@
 //
 // The kernel tells of a process's end, by its pidfd and its sockets, only after it has taken apart the memory that
 // belonged to that process alone: some hundred microseconds for a small one, tenths of a second for a gigabyte. From
-// this call on the memory belongs to a second process as well, which does nothing, has nothing open, and is killed by
-// the kernel at the end of the calling thread. All threads of this process are gone when its end is told, as before;
-// only its memory is taken apart later.
+// this call on the memory belongs to a second process as well, which does nothing, has nothing open but what tells it of
+// this process's end, and ends some milliseconds later. All threads of this process are gone when its end is told, as
+// before; only its memory is taken apart later.
 //
 // To be called from a thread that lives as long as the process. Returns 0 or an errno value: then nothing has changed.
 int durable_hold_memory(void);
