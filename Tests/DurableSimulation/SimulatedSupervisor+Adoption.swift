@@ -47,6 +47,9 @@ extension SimulatedSupervisor {
         }
     }
 
+    /// Whether it hears of the worker's end. A former supervisor may have given it up without storing that.
+    func hears(of worker: SimulatedWorker) -> Bool { hosted[worker.shard.number]?.worker === worker }
+
     private func restart(_ record: ActorRecord) {
         world.note(.startsAgain, record.shard, record.incarnation, 0)
         let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: world.duration)

@@ -289,7 +289,8 @@ final class SimulatedSupervisor {
 
     private func kill(_ shard: ShardNumber, _ hosted: Hosted) {
         guard let worker = hosted.worker else { return exitWithoutWorker(shard, hosted, .killed) }
-        guard hosted.slot.isEnding || !world.roll(.abandon) else {
+        // Of one that is dead the kernel tells before anybody gives it up.
+        guard hosted.slot.isEnding || !worker.isAlive || !world.roll(.abandon) else {
             // The worker stays alive and is replaced all the same, as if the kill had not worked.
             world.bites(.abandoned)
             world.note(.abandons, UInt64(worker.number), shard, 0)

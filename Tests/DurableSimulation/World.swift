@@ -145,8 +145,8 @@ final class World {
 
     /// It ends itself: what it was doing is to blame.
     func crash(_ worker: SimulatedWorker) {
-        // Of one that was given up nobody hears.
-        if !worker.isAbandoned { oracle.crashed(worker.scene.blamed) }
+        // Of one that was given up nobody hears, unless the next supervisor did not know that.
+        if !worker.isAbandoned || supervisor?.hears(of: worker) == true { oracle.crashed(worker.scene.blamed) }
         end(worker, .signal(number: 11))
     }
 
