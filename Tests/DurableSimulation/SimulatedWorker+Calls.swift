@@ -21,7 +21,12 @@ extension SimulatedWorker {
             let operation = frame.arguments.first.flatMap({ Operation(bytes: $0) })
         else { return world.oracle.violated("a call cannot be read") }
         let lane = plan.lanes.count > 1 && operation.kind == .read ? 1 : 0
-        admit(InboundCall(frame, operation, lane: lane, from: link))
+        let inbound = InboundCall(frame, operation, lane: lane, from: link)
+        if sessionConnections.admits(frame.id.session, on: UInt64(link.number)) {
+            admit(inbound)
+        } else {
+            refuse(inbound, .stale)
+        }
         flushSoon()
     }
 

@@ -67,6 +67,7 @@ final class SimulatedWorker {
     var mailbox: Mailbox<InboundCall>
     var open: [CallName: InboundCall] = [:]
     var sessions: [SessionID: SessionProgress] = [:]
+    var sessionConnections = SessionConnections()
     var gate = OutputGate<HeldReply>()
     /// The actor's state in memory.
     var count: UInt64 = 0

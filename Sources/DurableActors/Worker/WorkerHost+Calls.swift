@@ -16,7 +16,14 @@ extension WorkerHost {
             connection.fail(TransportError(.protocolViolation, "a call cannot be read"))
             return
         }
-        deliver(InboundCall(call, from: connection))
+        let inbound = InboundCall(call, from: connection)
+        guard sessionConnections.admits(call.id.session, on: connection.id) else { return turnAway(inbound, late(call)) }
+        deliver(inbound)
+    }
+
+    private func late(_ call: CallFrame) -> ActorError {
+        let message = "call \(call.id.sequence) came on a connection that its caller had replaced; it was not run"
+        return ActorError(.staleCall, message, actor: call.actor)
     }
 
     /// Gives a call to its actor.

@@ -49,6 +49,7 @@ final class WorkerHost: @unchecked Sendable {
     var actors: [ActorID: ActorHost] = [:]
     /// The shard's time, as first asked for since the last batch's end.
     private var batchTime: UInt64?
+    var sessionConnections = SessionConnections()
     /// Calls to actors that the supervisor is being asked about.
     var unknown: [ActorID: [InboundCall]] = [:]
     var checks: [String: (type: any DurableActor.Type, methods: MethodCheck)] = [:]
