@@ -198,8 +198,10 @@ extension Supervisor {
         let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: now)
         let hosted = Hosted(slot: slot, actor: record.id)
         self.hosted[record.shard] = hosted
+        hosted.isHeldUp = true
         restartsHeldUp.append { [self] in
             guard let hosted = self.hosted[record.shard] else { return }
+            hosted.isHeldUp = false
             let action = hosted.slot.exited(
                 record.incarnation,
                 cause: .unknown,

@@ -305,7 +305,7 @@ extension Supervisor {
             return
         }
         let action = noRestart ? hosted.slot.end(because: cause) : hosted.slot.killLife(because: cause)
-        if case .killWorker = action, hosted.worker != nil {
+        if case .killWorker = action, hosted.worker != nil || hosted.isHeldUp {
             hosted.waiters.append((hosted.slot.incarnation, { answer(.done) }))
             perform(action, on: record.shard)
         } else {

@@ -212,6 +212,8 @@ extension Supervisor {
     }
 
     private func kill(_ shard: ShardNumber, _ hosted: Hosted) {
+        // What follows is decided then: a worker that nobody knows of may have the actor.
+        if hosted.isHeldUp { return }
         guard let worker = hosted.worker else {
             waiting.removeAll { $0 == shard }
             exitWithoutWorker(shard, hosted, .killed)

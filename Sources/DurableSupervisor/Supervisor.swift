@@ -20,6 +20,8 @@ final class Supervisor: @unchecked Sendable {
         var isAwaited = false
         /// Whether it is to be started when that worker has not.
         var isWanted = false
+        /// Whether its next life begins when no worker of a former supervisor can have it any more.
+        var isHeldUp = false
         /// Answered once the incarnation or the state has changed.
         var waiters: [(Incarnation?, () -> Void)] = []
         /// Actors of a group that ended after its worker was assigned and before it served.

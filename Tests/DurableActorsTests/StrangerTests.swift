@@ -39,9 +39,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [Durability.none, .disk])
+    @Test(arguments: [Durability.none, .disk], [false, true])
     func `a worker that stands still and that the registry does not know is gone before the next life begins`(
-        durability: Durability
+        durability: Durability,
+        isKilledMeanwhile: Bool
     ) async throws {
         try await withStrangers(durability) { counter, supervisor, strangers in
             for pid in strangers { kill(pid, SIGSTOP) }
@@ -52,6 +53,8 @@ import Testing
                 $0.isEmpty
             }
             kill(supervisor, SIGKILL)
+            // The next supervisor is asked for it while it still waits for the strangers.
+            if isKilledMeanwhile { try await counter.actorSystem.kill(counter, noRestart: false) }
             try await eventually("the third life is there") {
                 try await counter.actorSystem.summary(of: counter).processID
             } is: { process in

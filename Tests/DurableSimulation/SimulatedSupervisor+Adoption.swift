@@ -55,7 +55,9 @@ extension SimulatedSupervisor {
         let slot = Slot.adopting(policy: record.policy, incarnation: record.incarnation, now: world.duration)
         let hosted = Hosted(slot, of: record.id)
         self.hosted[record.shard] = hosted
+        hosted.isHeldUp = true
         restartsHeldUp.append { [self] in
+            hosted.isHeldUp = false
             let action = hosted.slot.exited(
                 record.incarnation,
                 cause: .unknown,

@@ -11,6 +11,7 @@ final class SimulatedSupervisor {
         var endedAt: UInt64?
         var isAwaited = false
         var isWanted = false
+        var isHeldUp = false
         var waiters: [(Incarnation, () -> Void)] = []
         var suspects = SuspectCalls()
         var deadLetters: [DeadLetterOrder] = []
@@ -288,6 +289,7 @@ final class SimulatedSupervisor {
     }
 
     private func kill(_ shard: ShardNumber, _ hosted: Hosted) {
+        if hosted.isHeldUp { return }
         guard let worker = hosted.worker else { return exitWithoutWorker(shard, hosted, .killed) }
         // Of one that is dead the kernel tells before anybody gives it up.
         guard hosted.slot.isEnding || !worker.isAlive || !world.roll(.abandon) else {

@@ -138,7 +138,8 @@ struct ZombieStarter: AsyncParsableCommand {
             let book = try await runtime.getOrCreate(Passbook.self, name: "book", options: options)
             var places: [String] = []
             var ticket = first
-            while tickets == 0 ? !isToldToStop : ticket < first + tickets {
+            // Who is told to stop before it was served goes on until it is.
+            while tickets == 0 ? places.count < 2 || !isToldToStop : ticket < first + tickets {
                 ticket += 1
                 places.append("\(ticket):\(try await book.enter(ticket))")
             }
