@@ -213,7 +213,12 @@ extension Supervisor {
 
     private func kill(_ shard: ShardNumber, _ hosted: Hosted) {
         // What follows is decided then: a worker that nobody knows of may have the actor.
-        if hosted.isHeldUp { return }
+        #if SEEDED_BUGS
+        let isHeldUp = hosted.isHeldUp && !SeededBug.killStartsHeldUp.isActive
+        #else
+        let isHeldUp = hosted.isHeldUp
+        #endif
+        if isHeldUp { return }
         guard let worker = hosted.worker else {
             waiting.removeAll { $0 == shard }
             exitWithoutWorker(shard, hosted, .killed)

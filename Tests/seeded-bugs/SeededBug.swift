@@ -75,6 +75,8 @@ package enum SeededBug: String, CaseIterable {
     case replacedBeforeGone
     /// Workers of a former supervisor that the registry does not name are not waited for.
     case strangersNotAwaited
+    /// A kill starts a life that waits for workers of a former supervisor.
+    case killStartsHeldUp
     /// Two supervisors can serve one directory.
     case supervisorWithoutLock
     /// Children inherit the descriptor of a shard's file.
@@ -106,6 +108,8 @@ package enum SeededBug: String, CaseIterable {
     case serialCallsOverlap
     /// Calls leave in the order in which they are ready.
     case submissionUnordered
+    /// Calls of a connection that its caller has replaced are run.
+    case formerConnectionHeard
     /// A call of an unknown name is looked up and run.
     case anyMethodRuns
 
