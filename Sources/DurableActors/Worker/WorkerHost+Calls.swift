@@ -17,7 +17,9 @@ extension WorkerHost {
             return
         }
         let inbound = InboundCall(call, from: connection)
-        guard sessionConnections.admits(call.id.session, on: connection.id) else { return turnAway(inbound, late(call)) }
+        guard sessionConnections.admits(call.id.session, on: connection.id) else {
+            return turnAway(inbound, late(call))
+        }
         deliver(inbound)
     }
 
