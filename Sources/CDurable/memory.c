@@ -15,6 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
+// The same on all processors; the headers of an older system do not have it, its kernel may.
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 #define STACK_BYTES (16 * 1024)
 #define LARGE_PAGES_MIN (4 << 20)
 // Longer than a recovery takes.
