@@ -1,6 +1,7 @@
 import CBOR
 import DurableActors
 import DurableCore
+import DurableProcess
 import Glibc
 import Testing
 
@@ -47,6 +48,52 @@ import Testing
         await runtime.shutdown()
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `an idle life whose shard a former one took for a moment is replaced when callers refuse it`() async throws {
+        let scratch = ScratchDirectory()
+        let tally = try FaultTally(creating: scratch.file("tally"))
+        var configuration = RuntimeConfiguration()
+        configuration.faultTally = scratch.file("tally")
+        configuration.faults = [
+            FaultSpecification(.workerBeforeClaim, incarnation: 1, action: .stop),
+            FaultSpecification(.workerBeforeServing, incarnation: 2, action: .stop),
+            FaultSpecification(.supervisorKillBeforeReplace, action: .skip),
+        ]
+        let runtime = try await ActorRuntime.start(directory: scratch.file("data"), configuration: configuration)
+        let counter = try await runtime.getOrCreate(Counter.self, name: "taken", options: .resilient)
+        let change = counter.submit { try await $0.add(1) }
+        let former = try await Self.stopped(1, tally)
+        try await runtime.kill(counter, noRestart: false)
+        let present = try await Self.stopped(2, tally)
+
+        // The first life claims the shard behind the second and answers, until the supervisor ends it.
+        kill(former, SIGCONT)
+        try await eventually("the former life is gone") {
+            Processes.isAlive(former)
+        } is: {
+            !$0
+        }
+        let begun = ContinuousClock.now
+        kill(present, SIGCONT)
+        #expect(try await change.value == 1)
+        #expect(try await counter.add(1) == 2)
+        // It would notice by itself when it looks for expired records.
+        #expect(ContinuousClock.now - begun < Limits.firstExpirySweep / 2)
+        try await runtime.kill(counter)
+        await runtime.shutdown()
+    }
+
+    /// The process that stands still at a point as the first, the second, and so on.
+    private static func stopped(_ number: Int, _ tally: FaultTally) async throws -> Int32 {
+        func process() -> Int32? { tally.marks.dropFirst(number - 1).first.map(\.pid) }
+        try await eventually("process \(number) stands still") {
+            process()
+        } is: {
+            $0.map { Processes.isStopped($0) } ?? false
+        }
+        return try #require(process())
+    }
+
     @Test func `the same call id is never applied twice, whoever sends it`() async throws {
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
@@ -79,10 +126,11 @@ import Testing
         try await ActorRuntime.withRuntime { runtime in
             let counter = try await runtime.spawn(Counter.self, options: .resilient)
             let pid = try await counter.processID()
-            let (first, second) = (try RawCaller(runtime, shard: 1), try RawCaller(runtime, shard: 1))
-            for caller in [first, second] {
-                #expect(try await caller.send(caller.frame(1, to: counter, "add", 0)).outcome.number == 0)
-            }
+            // The worker accepts the first before the second.
+            let first = try RawCaller(runtime, shard: 1)
+            #expect(try await first.send(first.frame(1, to: counter, "add", 0)).outcome.number == 0)
+            let second = try RawCaller(runtime, shard: 1)
+            #expect(try await second.send(second.frame(1, to: counter, "add", 0)).outcome.number == 0)
             let frame = try first.frame(2, to: counter, "add", 5)
             var reused = frame
             reused.arguments = [try CBOREncoder().encode(7)]
@@ -92,12 +140,14 @@ import Testing
             } is: {
                 $0
             }
-            for copy in [frame, reused, frame] { first.post(copy) }
-            second.post(frame)
+            for copy in [frame, reused, frame] { second.post(copy) }
+            first.post(frame)
             kill(pid, SIGCONT)
-            #expect(try await first.reply(to: 2).outcome.error?.code == .callIdReused)
-            #expect(try await first.reply(to: 2).outcome.number == 5)
+            #expect(try await second.reply(to: 2).outcome.error?.code == .callIdReused)
             #expect(try await second.reply(to: 2).outcome.number == 5)
+            // Read before those of the later connection it is joined, and behind them it comes from a replaced one.
+            let former = try await first.reply(to: 2).outcome
+            #expect(former.number == 5 || former.error?.code == .staleCall)
             #expect(try await counter.add(0) == 5, "the call was run once")
         }
     }

@@ -41,7 +41,7 @@ private struct Simulation {
             switch action {
             case .connect: if case .none = link { link = .connecting }
             case .connectLater: delays += 1
-            case .disconnect: drop()
+            case .disconnect, .refuse: drop()
             case .send(let frame): if case .open = link { wire.append(frame) }
             case .askSupervisor: questions += 1
             case .warn, .warnHeldUp: break

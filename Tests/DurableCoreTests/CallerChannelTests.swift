@@ -23,6 +23,7 @@ struct CallerChannelTests {
             case .connect: "connect"
             case .connectLater: "connectLater"
             case .disconnect: "disconnect"
+            case .refuse(let epoch): "refuse, seen \(epoch)"
             case .send(let frame): "send \(frame.id.sequence) from \(frame.firstIncomplete)"
             case .resolve(let sequence, _): "resolve \(sequence)"
             case .fail(let sequence, let error): "fail \(sequence) \(error.code)"
@@ -86,7 +87,7 @@ struct CallerChannelTests {
         #expect(channel.pendingCount == 1)
         #expect(summary(reply(1, epoch: 2)) == ["resolve 1"])
         #expect(summary(channel.closed()) == ["connect", "ask 2"])
-        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["disconnect", "connectLater"])
+        #expect(summary(channel.opened(incarnation: 1, epoch: 1)) == ["refuse, seen 2", "connectLater"])
         #expect(channel.state == .lost(2))
     }
 

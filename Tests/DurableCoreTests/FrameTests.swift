@@ -57,6 +57,9 @@ struct FrameTests {
                 #expect(try CallFrame(decoding: asking.encoded()) == asking)
             }
         }
+        let superseded = SupersededFrame(epoch: .max - 1)
+        #expect(try SupersededFrame(decoding: superseded.encoded()) == superseded)
+        #expect(throws: MalformedBytes.self) { try SupersededFrame(decoding: superseded.encoded() + [0]) }
         let release = ReleaseFrame(actor: call.actor, keys: [CallKey(high: 1, low: 2), CallKey(high: 3, low: 4)])
         #expect(try ReleaseFrame(decoding: release.encoded()) == release)
         #expect(throws: MalformedBytes.self) { try ReleaseFrame(decoding: Array(release.encoded().dropLast())) }

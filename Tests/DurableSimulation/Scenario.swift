@@ -16,6 +16,7 @@ package enum Fault: String, Sendable, CaseIterable {
     case zombieCommit = "zombie commit refused"
     case zombieRead = "zombie read refused"
     case zombieGreeting = "zombie refused by its caller"
+    case refusedOwner = "idle owner whose shard was taken told by its caller"
     case connectionBroken = "connection broken"
     case messageLost = "message lost"
     case messageDelayed = "message delayed"

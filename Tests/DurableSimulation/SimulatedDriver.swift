@@ -148,6 +148,9 @@ final class SimulatedChannel {
         case .disconnect:
             link?.close()
             link = nil
+        case .refuse(let epoch):
+            link?.refuse(superseded: epoch)
+            link = nil
         case .send(let frame):
             world.note(.sends, UInt64(driver.number), frame.id.sequence, frame.firstIncomplete)
             link?.call(frame.encoded())

@@ -131,6 +131,12 @@ final class SimulatedLink: Sendable {
         }
     }
 
+    /// The caller has seen a later owner, says so, and is not interested any more.
+    func refuse(superseded epoch: Epoch) {
+        close()
+        world.after(world.latency()) { [self] in worker?.after(0) { $0.superseded(by: epoch) } }
+    }
+
     /// The caller is not interested any more.
     func close() {
         // The kernel has what was sent, and the worker reads it before anything of a later connection.

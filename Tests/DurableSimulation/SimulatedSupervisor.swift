@@ -198,7 +198,7 @@ final class SimulatedSupervisor {
         guard let record = registry.records[id], record.ended == nil else { return answer(false) }
         let hosted = hosting(record)
         let action = hosted.slot.killLife(because: .killed)
-        if case .killWorker = action, hosted.worker != nil {
+        if case .killWorker = action, hosted.worker != nil || hosted.isHeldUp {
             hosted.waiters.append((hosted.slot.incarnation, { answer(true) }))
             world.bites(.lifeEnded)
         } else {

@@ -179,6 +179,13 @@ final class SimulatedWorker {
         world.end(self, .fenced)
     }
 
+    /// A caller refuses it.
+    func superseded(by epoch: Epoch) {
+        guard epoch > fence.epoch, !shard.isOwned(by: fence) else { return }
+        world.bites(.refusedOwner)
+        lostItsShard()
+    }
+
     private func sweepLater() {
         let period = max(1, min(world.scenario.leaseMilliseconds / 8, 30_000)) * 1_000
         after(period) { worker in

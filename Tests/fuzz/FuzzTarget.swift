@@ -97,7 +97,7 @@ enum FuzzTarget: String, CaseIterable {
     private static func call(_ bytes: [UInt8]) {
         guard let first = bytes.first else { return }
         let rest = Array(bytes.dropFirst())
-        switch first % 6 {
+        switch first % 7 {
         case 0:
             same(try? CallFrame(decoding: rest)) {
                 $0.encoded()
@@ -123,6 +123,12 @@ enum FuzzTarget: String, CaseIterable {
                 try ReleaseFrame(decoding: $0)
             }
         case 4:
+            same(try? SupersededFrame(decoding: rest)) {
+                $0.encoded()
+            } decoding: {
+                try SupersededFrame(decoding: $0)
+            }
+        case 5:
             same(try? ObjectRequest(decoding: rest)) {
                 $0.encoded()
             } decoding: {

@@ -110,6 +110,8 @@ package enum SeededBug: String, CaseIterable {
     case submissionUnordered
     /// Calls of a connection that its caller has replaced are run.
     case formerConnectionHeard
+    /// A caller leaves a worker that is not the owner any more without a word.
+    case formerOwnerNotTold
     /// A call of an unknown name is looked up and run.
     case anyMethodRuns
 

@@ -206,6 +206,8 @@ final class ActorChannel: Sendable {
                     connect(&state)
                 case .disconnect:
                     disconnect(&state)
+                case .refuse(let epoch):
+                    refuse(superseded: epoch, &state)
                 case .send(let frame):
                     // What a connection does not take is sent again on the next one.
                     let isTaken = state.connection?.buffer(frame)
@@ -272,7 +274,7 @@ final class ActorChannel: Sendable {
                 that is \(Limits.unacknowledgedCallsMax) behind it; \(advice)
                 """
             )
-        case .connect, .disconnect, .send, .resolve, .fail:
+        case .connect, .disconnect, .refuse, .send, .resolve, .fail:
             break
         }
     }
@@ -301,10 +303,17 @@ final class ActorChannel: Sendable {
         )
     }
 
+    /// Tells a former owner that it is one, and leaves it.
+    private func refuse(superseded epoch: Epoch, _ state: inout State) {
+        let frame = Frame(kind: FrameKind.superseded, payload: SupersededFrame(epoch: epoch).encoded())
+        _ = state.connection?.send(frame)
+        disconnect(&state)
+    }
+
     private func disconnect(_ state: inout State) {
         guard let connection = state.connection else { return }
         state.connection = nil
-        guard let location = state.place?.location, location.group != nil else { return connection.close() }
+        guard let location = state.place?.location, location.group != nil else { return connection.closeAfterFlush() }
         let group = calls.group(of: location.shard)
         // Not at once: the group's connection may be telling this channel something.
         calls.loop.execute { [self] in group.leave(self, connection) }

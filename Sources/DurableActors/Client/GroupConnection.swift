@@ -55,7 +55,7 @@ final class GroupConnection: Sendable {
             state.isOpen = false
             return true
         }
-        if isUnused { connection.close() }
+        if isUnused { connection.closeAfterFlush() }
     }
 
     private func opened(_ connection: Connection) {

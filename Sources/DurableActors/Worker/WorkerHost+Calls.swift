@@ -2,6 +2,7 @@ internal import DurableCore
 internal import DurableStore
 internal import DurableSupervisor
 internal import DurableTransport
+internal import Glibc
 
 /// Which actor a call is for.
 extension WorkerHost {
@@ -10,6 +11,9 @@ extension WorkerHost {
         assertOnLoop()
         if frame.kind == FrameKind.release, let release = try? ReleaseFrame(decoding: frame.payload) {
             return released(release)
+        }
+        if frame.kind == FrameKind.superseded, let later = try? SupersededFrame(decoding: frame.payload) {
+            return superseded(later)
         }
         guard frame.kind == FrameKind.call, let call = try? CallFrame(decoding: frame.payload, detached: frame.detached)
         else {
@@ -21,6 +25,23 @@ extension WorkerHost {
             return turnAway(inbound, late(call))
         }
         deliver(inbound)
+    }
+
+    /// A caller refuses this worker, because it has seen a later owner. Without this, a worker that is idle, and whose
+    /// shard was taken by a former life that went on for a moment, would be refused until it next looked.
+    private func superseded(_ later: SupersededFrame) {
+        guard later.epoch > epoch else { return }
+        do throws(StoreError) {
+            // What is stored says who is right.
+            if let store { return try store.verifyOwnership() }
+        } catch {
+            if error.code == .fenced { fenced(error) }
+            return
+        }
+        guard !isStored else { return }
+        // Nothing is stored that would say it: two lives of one actor must not go on.
+        WorkerMain.log("\(assignment.record.typeDescription) \(assignment.record.id): a caller has seen a later life")
+        exit(WorkerExitCode.fenced)
     }
 
     private func late(_ call: CallFrame) -> ActorError {

@@ -31,6 +31,8 @@ package struct CallerChannel: Sendable {
         case connectLater
         /// Close the present connection; no `closed` follows.
         case disconnect
+        /// Tell the worker that the owner of this epoch has been seen, then close the connection; no `closed` follows.
+        case refuse(superseded: Epoch)
         /// Send this frame.
         case send(CallFrame)
         /// The call has this outcome.
@@ -186,8 +188,12 @@ package struct CallerChannel: Sendable {
     package mutating func opened(incarnation: Incarnation, epoch: Epoch) -> [Action] {
         if case .dead = state { return [.disconnect] }
         guard epoch >= self.epoch else {
-            // A former owner that does not know yet; its successor has been seen.
-            return [.disconnect, .connectLater]
+            // A former owner that does not know yet; its successor has been seen. It is told, because it may be the one
+            // that the supervisor knows, and idle: then nobody else would tell it before it next commits.
+            #if SEEDED_BUGS
+            if SeededBug.formerOwnerNotTold.isActive { return [.disconnect, .connectLater] }
+            #endif
+            return [.refuse(superseded: self.epoch), .connectLater]
         }
         self.epoch = epoch
         state = .connected(incarnation)

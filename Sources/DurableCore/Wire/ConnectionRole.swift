@@ -26,6 +26,8 @@ package enum FrameKind {
     package static let reply: UInt8 = 0x11
     /// Caller to worker: records that are needed no more, not answered.
     package static let release: UInt8 = 0x12
+    /// Caller to worker: a later owner of the shard has been seen, not answered.
+    package static let superseded: UInt8 = 0x13
     /// To the owner of a value: an `ObjectRequest`.
     package static let object: UInt8 = 0x18
     /// From the owner of a value: an `ObjectAnswer`.
