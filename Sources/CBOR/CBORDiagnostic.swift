@@ -10,6 +10,7 @@
 /// | undefined | `{"$simple": "undefined"}` |
 /// | any other tag | `{"$tag": 1, "value": …}` |
 /// | a map key that is not text | its JSON, without spaces, as text: `"5"`, `"[1,2]"` |
+/// | such a key inside of such a key | its bytes: `"$cbor 05"`; escaped at each level, text would double at each |
 /// | a key that would then occur twice in an object | with `#2`, `#3` behind it |
 ///
 /// Entries are in the order of their encoded keys if the input is deterministic.
@@ -37,11 +38,14 @@ public enum CBORDiagnostic {
 /// Writes one item as JSON.
 private struct JSONPrinter {
     let isPretty: Bool
+    /// Whether what it prints becomes the text of a key.
+    private let isKey: Bool
     var output = ""
     private var indentation = 0
 
-    init(isPretty: Bool) {
+    init(isPretty: Bool, isKey: Bool = false) {
         self.isPretty = isPretty
+        self.isKey = isKey
     }
 
     mutating func print(_ value: CBORValue) {
@@ -149,16 +153,23 @@ private struct JSONPrinter {
         }
         return entries.map { entry in
             if case .text(let name) = entry.key { return (name, entry.value) }
-            var printer = JSONPrinter(isPretty: false)
-            printer.print(entry.key)
-            var name = printer.output
+            let text = text(ofKey: entry.key)
+            var name = text
             var number = 2
             while !used.insert(Array(name.utf8)).inserted {
-                name = "\(printer.output)#\(number)"
+                name = "\(text)#\(number)"
                 number += 1
             }
             return (name, entry.value)
         }
+    }
+
+    private func text(ofKey key: CBORValue) -> String {
+        // A key that was decoded can be encoded.
+        if isKey { return "$cbor " + Self.hexadecimal((try? CBOREncoder().encode(key)) ?? []) }
+        var printer = JSONPrinter(isPretty: false, isKey: true)
+        printer.print(key)
+        return printer.output
     }
 
     private static func hexadecimal(_ bytes: [UInt8]) -> String {

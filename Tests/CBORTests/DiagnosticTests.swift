@@ -65,4 +65,13 @@ import Testing
         #expect(throws: DecodingError.self) { try CBORDiagnostic.json([0xff]) }
         #expect(throws: DecodingError.self) { try CBORDiagnostic.json([]) }
     }
+
+    /// Escaped at each level, 406 bytes became a gigabyte.
+    @Test func keysInsideOfKeysAreShownByTheirBytes() throws {
+        #expect(try json([[5: 1]: 2]) == ##"{"{\"$cbor 05\":1}":2}"##)
+        for depth in [2, 60] {
+            let bytes = Array(repeating: UInt8(0xa1), count: depth) + [5] + Array(repeating: 1, count: depth)
+            #expect(try CBORDiagnostic.json(bytes).utf8.count < 40 + 4 * depth)
+        }
+    }
 }
