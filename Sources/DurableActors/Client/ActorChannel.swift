@@ -307,16 +307,19 @@ final class ActorChannel: Sendable {
     private func refuse(superseded epoch: Epoch, _ state: inout State) {
         let frame = Frame(kind: FrameKind.superseded, payload: SupersededFrame(epoch: epoch).encoded())
         _ = state.connection?.send(frame)
-        disconnect(&state)
+        disconnect(&state, isFlushed: true)
     }
 
-    private func disconnect(_ state: inout State) {
+    /// - Parameter isFlushed: Whether what was sent is to arrive.
+    private func disconnect(_ state: inout State, isFlushed: Bool = false) {
         guard let connection = state.connection else { return }
         state.connection = nil
-        guard let location = state.place?.location, location.group != nil else { return connection.closeAfterFlush() }
+        guard let location = state.place?.location, location.group != nil else {
+            return isFlushed ? connection.closeAfterFlush() : connection.close()
+        }
         let group = calls.group(of: location.shard)
         // Not at once: the group's connection may be telling this channel something.
-        calls.loop.execute { [self] in group.leave(self, connection) }
+        calls.loop.execute { [self] in group.leave(self, connection, isFlushed: isFlushed) }
     }
 
     /// The worker said who it is.

@@ -46,7 +46,8 @@ final class GroupConnection: Sendable {
     }
 
     /// The channel does not want this connection any more; the last one closes it.
-    func leave(_ channel: ActorChannel, _ connection: Connection) {
+    /// - Parameter isFlushed: Whether what was sent is to arrive.
+    func leave(_ channel: ActorChannel, _ connection: Connection, isFlushed: Bool) {
         let isUnused = state.withLock { state in
             guard state.connection === connection else { return false }
             state.channels[channel.actor] = nil
@@ -55,7 +56,8 @@ final class GroupConnection: Sendable {
             state.isOpen = false
             return true
         }
-        if isUnused { connection.closeAfterFlush() }
+        guard isUnused else { return }
+        if isFlushed { connection.closeAfterFlush() } else { connection.close() }
     }
 
     private func opened(_ connection: Connection) {
