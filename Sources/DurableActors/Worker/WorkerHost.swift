@@ -30,7 +30,7 @@ final class WorkerHost: @unchecked Sendable {
     let assignment: Assignment
     let loop: EventLoop
     let link: SupervisorLink
-    private let isRehearsal: Bool
+    let isRehearsal: Bool
     private let listenerDescriptor: Int32
     private let page: WorkerPage
     let notes: CallNotes
