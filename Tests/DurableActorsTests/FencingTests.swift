@@ -93,6 +93,41 @@ import Testing
         await runtime.shutdown()
     }
 
+    @Test func `a worker that a caller refuses goes on if it owns its shard, and ends where nothing is stored`()
+        async throws
+    {
+        try await ActorRuntime.withRuntime { runtime in
+            let stored = try await runtime.spawn(Counter.self, options: .resilient)
+            #expect(try await stored.add(1) == 1)
+            let owner = try await stored.processID()
+            let caller = try RawCaller(runtime, shard: 1)
+            #expect(try await caller.send(caller.frame(1, to: stored, "add", 1)).outcome.number == 2)
+            caller.refuse(superseded: .max)
+            #expect(try await caller.send(caller.frame(2, to: stored, "add", 1)).outcome.number == 3)
+            #expect(try await stored.processID() == owner)
+
+            var options = ActorOptions.resilient
+            options.durability = .none
+            let stateless = try await runtime.spawn(Counter.self, options: options)
+            #expect(try await stateless.add(1) == 1)
+            let life = try await stateless.processID()
+            let other = try RawCaller(runtime, shard: 2)
+            #expect(try await other.send(other.frame(1, to: stateless, "add", 1)).outcome.number == 2)
+            let epoch = try #require(other.greeting).epoch
+            other.refuse(superseded: epoch)
+            #expect(try await other.send(other.frame(2, to: stateless, "add", 1)).outcome.number == 3, "it is the one")
+            other.refuse(superseded: epoch + 1)
+            try await eventually("the worker is gone") {
+                Processes.isAlive(life)
+            } is: {
+                !$0
+            }
+            #expect(try await stateless.add(1) == 1, "the next life begins anew")
+            #expect(try await runtime.summary(of: stateless).restarts == 1)
+            #expect(try await runtime.summary(of: stored).restarts == 0)
+        }
+    }
+
     private func stop(_ pid: Int32) async throws {
         kill(pid, SIGSTOP)
         try await eventually("process \(pid) is stopped") {

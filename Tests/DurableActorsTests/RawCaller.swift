@@ -134,6 +134,12 @@ final class RawCaller: Sendable {
         _ = connection.send(Frame(kind: FrameKind.call, payload: frame.encoded()))
     }
 
+    /// Says that a later owner of the shard has been seen.
+    func refuse(superseded epoch: Epoch) {
+        let frame = Frame(kind: FrameKind.superseded, payload: SupersededFrame(epoch: epoch).encoded())
+        _ = connection.send(frame)
+    }
+
     /// Sends calls in one write, so that the worker reads them together.
     func post(together frames: [CallFrame]) {
         loop.execute { [connection] in

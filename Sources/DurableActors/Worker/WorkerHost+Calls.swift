@@ -2,7 +2,6 @@ internal import DurableCore
 internal import DurableStore
 internal import DurableSupervisor
 internal import DurableTransport
-internal import Glibc
 
 /// Which actor a call is for.
 extension WorkerHost {
@@ -32,16 +31,14 @@ extension WorkerHost {
     private func superseded(_ later: SupersededFrame) {
         guard later.epoch > epoch else { return }
         do throws(StoreError) {
-            // What is stored says who is right.
-            if let store { return try store.verifyOwnership() }
+            // What is stored says who is right. Where nothing is, two lives of one actor must not go on.
+            guard isStored else {
+                throw StoreError(.fenced, "a caller of \(assignment.record.id) has seen a life that began later")
+            }
+            try store?.verifyOwnership()
         } catch {
             if error.code == .fenced { fenced(error) }
-            return
         }
-        guard !isStored else { return }
-        // Nothing is stored that would say it: two lives of one actor must not go on.
-        WorkerMain.log("\(assignment.record.typeDescription) \(assignment.record.id): a caller has seen a later life")
-        exit(WorkerExitCode.fenced)
     }
 
     private func late(_ call: CallFrame) -> ActorError {
